@@ -1,0 +1,38 @@
+# METADATA
+# title: An agent does not handle private keys
+# description: >-
+#   Refuses an agent the contents of files whose name says that they hold a private key, whether it acts for itself or for a person, and
+#   whatever the relations allow. Lists ask it as files.read, so such files do not show there either.
+# custom:
+#   operations: [files.read, files.write]
+#   looks_at: [principal, object]
+package nexus.rules.private_keys
+
+import data.nexus.lib.agents
+
+message := "an agent does not handle private keys"
+
+refuse contains message if {
+	agents.acting
+	some object in input.objects
+	name := lower(object.name)
+	regex.match(private, name)
+	not endswith(name, ".pub")
+}
+
+# Whatever the tools keep there, authorized_keys included, but the public halves.
+refuse contains message if {
+	agents.acting
+	some object in input.objects
+	path := lower(object.path)
+	regex.match(`/\.(ssh|gnupg)/`, path)
+	not endswith(path, ".pub")
+}
+
+# One expression, because every file of a list is held against it.
+private := concat("|", [
+	`id_(rsa|dsa|ecdsa|ed25519|xmss)(_sk)?([.~-].*)?$`, # copies and backups too
+	`^ssh_host_[a-z0-9]+_key$`,
+	`^private[_-]?key`,
+	`\.(pem|key|p8|pk8|p12|pfx|jks|jceks|keystore|ppk|kdbx)([.~-](bak|old|orig|backup|[0-9]+)?)?$`,
+])
