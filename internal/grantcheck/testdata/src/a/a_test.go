@@ -1,0 +1,3 @@
+package a
+
+func zeroInTest() ReadFile { return ReadFile{} }
