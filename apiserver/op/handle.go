@@ -1,0 +1,168 @@
+package op
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"reflect"
+	"slices"
+	"time"
+
+	"nexus/authzsvc/authz"
+	"nexus/internal/errs"
+)
+
+// tries is how often an operation is decided again when what it was decided on changes before its commit.
+const tries = 3
+
+// recheck is how long a stream may go on before it is decided again.
+const recheck = time.Second
+
+// NeedFunc states what an operation requires for these parameters. It may resolve names and look at nothing else.
+type NeedFunc[P, G any] func(ctx context.Context, who authz.Principal, p *P) (authz.Need[G], error)
+
+// Handle gives contract c its behaviour: the need, and the deed that gets what the need is for.
+func Handle[P, R, G any](t *Table, c *Contract[P, R], need NeedFunc[P, G], do func(ctx context.Context, who authz.Principal, p *P, g G) (R, error)) {
+	o := row(c, Unary, need)
+	o.Result = reflect.TypeFor[R]()
+	o.unary = func(ctx context.Context, who authz.Principal, raw json.RawMessage) (any, error) {
+		p, err := admit[P](c.Decl, who, raw)
+		if err != nil {
+			return nil, err
+		}
+		r, err := attempt(ctx, t.gate, c, who, p, need, func(g G) (R, error) { return do(ctx, who, p, g) })
+		if c.Hidden != nil && errors.Is(err, errs.Denied) {
+			return c.Hidden(p), nil
+		}
+		return r, err
+	}
+	t.add(o)
+}
+
+// HandleUpload gives contract c a behaviour that reads a body. It is decided before the first byte, and the deed decides
+// again with again when it commits.
+func HandleUpload[P, R, G any](t *Table, c *Contract[P, R], need NeedFunc[P, G], do func(ctx context.Context, p *P, g G, again func(context.Context) (G, error), body io.Reader) (R, error)) {
+	o := row(c, Upload, need)
+	o.Result = reflect.TypeFor[R]()
+	o.upload = func(ctx context.Context, who authz.Principal, raw json.RawMessage, body io.Reader) (any, error) {
+		p, err := admit[P](c.Decl, who, raw)
+		if err != nil {
+			return nil, err
+		}
+		g, d, err := ask(ctx, t.gate, c.Decl, who, p, need)
+		if err != nil {
+			return nil, err
+		}
+		var last *authz.Decision
+		again := func(ctx context.Context) (G, error) {
+			g, d, err := ask(ctx, t.gate, c.Decl, who, p, need)
+			last = d
+			return g, err
+		}
+		r, err := do(ctx, p, g, again, body)
+		t.gate.Conclude(ctx, last, err)
+		t.gate.Conclude(ctx, d, err)
+		return r, err
+	}
+	t.add(o)
+}
+
+// Sink takes what a stream sends. Write blocks while the receiver is slow; an error ends the stream.
+type Sink interface {
+	io.Writer
+	// Event sends one value as an event.
+	Event(v any) error
+}
+
+// HandleStream gives contract c a behaviour that sends. still decides again once a second has passed; when it returns an
+// error the deed must stop at once.
+func HandleStream[P, G any](t *Table, c *Contract[P, struct{}], need NeedFunc[P, G], do func(ctx context.Context, p *P, g G, still func(context.Context) error, out Sink) error) {
+	o := row(c, Stream, need)
+	o.stream = func(ctx context.Context, who authz.Principal, raw json.RawMessage, out Sink) error {
+		p, err := admit[P](c.Decl, who, raw)
+		if err != nil {
+			return err
+		}
+		g, d, err := ask(ctx, t.gate, c.Decl, who, p, need)
+		if err != nil {
+			return err
+		}
+		asked := time.Now()
+		still := func(ctx context.Context) error {
+			if time.Since(asked) < recheck {
+				return nil
+			}
+			_, _, err := ask(ctx, t.gate, c.Decl, who, p, need)
+			asked = time.Now()
+			return err
+		}
+		err = do(ctx, p, g, still, out)
+		t.gate.Conclude(ctx, d, err)
+		return err
+	}
+	t.add(o)
+}
+
+// row returns the part of an operation that its shape does not change.
+func row[P, R, G any](c *Contract[P, R], shape Shape, need NeedFunc[P, G]) *Operation {
+	return &Operation{
+		Decl: c.Decl, Shape: shape, Params: reflect.TypeFor[P](), Sample: c.Sample,
+		checks: func(ctx context.Context, who authz.Principal, raw json.RawMessage) ([]authz.Check, error) {
+			p, err := decode[P](raw)
+			if err != nil {
+				return nil, err
+			}
+			n, err := need(ctx, who, p)
+			if err != nil {
+				return nil, err
+			}
+			return n.Checks(), nil
+		},
+	}
+}
+
+// admit is what comes before the decision: syntax, then authentication, then the key's scope.
+func admit[P any](d Decl, who authz.Principal, raw json.RawMessage) (*P, error) {
+	p, err := decode[P](raw)
+	switch {
+	case err != nil:
+		return nil, err
+	case d.Public:
+		return p, nil
+	case who.IsZero():
+		return nil, errs.New(errs.Unauthenticated, "authentication required")
+	case len(who.Via.Scopes) > 0 && !slices.Contains(who.Via.Scopes, d.Access.String()):
+		return nil, errs.New(errs.Denied, "the key lacks scope %s", d.Access).As(errs.ScopeMissing)
+	}
+	return p, nil
+}
+
+// attempt decides and acts, again when what was decided on changed in between.
+func attempt[P, R, G any](ctx context.Context, gate *authz.Gate, c *Contract[P, R], who authz.Principal, p *P, need NeedFunc[P, G], do func(G) (R, error)) (r R, err error) {
+	for range tries {
+		g, d, err := ask(ctx, gate, c.Decl, who, p, need)
+		if err != nil {
+			return r, err
+		}
+		r, err = do(g)
+		if !c.Prompt || err != nil {
+			gate.Conclude(ctx, d, err)
+		}
+		if errs.From(err) == nil || errs.From(err).Reason != errs.StaleDecision {
+			return r, err
+		}
+	}
+	return r, errs.New(errs.Conflict, "others kept changing what this is about; try again").As(errs.StaleDecision)
+}
+
+func ask[P, G any](ctx context.Context, gate *authz.Gate, d Decl, who authz.Principal, p *P, need NeedFunc[P, G]) (g G, _ *authz.Decision, err error) {
+	n, err := need(ctx, who, p)
+	if err != nil {
+		return g, nil, err
+	}
+	if n.IsPublic() != d.Public {
+		return g, nil, errs.Bug("operation %s: the contract and the need disagree on whether it is public", d.Name)
+	}
+	return authz.Ask(ctx, gate, who, authz.Act{Op: d.Name, Params: recorded(p), Durable: !d.Prompt}, n)
+}

@@ -1,0 +1,160 @@
+package ops_test
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"nexus/apiserver/api"
+	"nexus/apiserver/op"
+	"nexus/apiserver/ops"
+	"nexus/authzsvc/authz"
+	"nexus/authzsvc/gatetest"
+	"nexus/internal/clock"
+	"nexus/internal/sqldb"
+	"nexus/storage"
+	"nexus/storage/storagetest"
+)
+
+// kit is a store that notes what is done to it, below operations that any gate can decide.
+type kit struct {
+	watched *watched
+	store   *storage.Store
+	asked   *asked
+	owner   authz.Principal
+}
+
+func newKit(t *testing.T) *kit {
+	t.Helper()
+	ctx := context.Background()
+	db, err := sqldb.OpenLite(ctx, filepath.Join(t.TempDir(), "nexus.db"), sqldb.LiteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	k := &kit{watched: &watched{DB: db}, asked: &asked{}, owner: gatetest.User(storage.DefaultTenant, "sample-owner")}
+	rels := storagetest.NewRelations()
+	if err := storage.Migrate(ctx, db); err != nil {
+		t.Fatal(err)
+	}
+	k.store = storage.New(k.watched, rels, rels, clock.System{})
+	if _, _, err := k.store.Founding().Found(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// table returns the operations, decided by gate.
+func (k *kit) table(t *testing.T, gate *authz.Gate) *op.Table {
+	t.Helper()
+	table := op.NewTable(gate)
+	if err := ops.Fill(table, ops.Deps{Store: k.store, Inquiry: k.asked, Record: told{k.asked}}); err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// fixture makes what the samples of the contracts are about, and returns the parameters that only it knows.
+func (k *kit) fixture(t *testing.T) map[string]json.RawMessage {
+	t.Helper()
+	gate, _ := gatetest.AllowAll(t)
+	table := k.table(t, gate)
+	do := func(method, params string) any {
+		t.Helper()
+		r, err := table.Method(method).Invoke(context.Background(), k.owner, json.RawMessage(params))
+		if err != nil {
+			t.Fatalf("%s %s: %v", method, params, err)
+		}
+		return r
+	}
+	do("mkdir", `{"path":"/sample/folder","parents":true}`)
+	do("write", `{"path":"/sample/file.txt","content":{"__type__":"bytes","data":"c2FtcGxl"}}`)
+	id := do("rebac_create", `{"subject":["user","sample-editor"],"relation":"direct_editor","object":["file","/sample/file.txt"]}`).(api.TupleID)
+	return map[string]json.RawMessage{api.Unrelate.Name: json.RawMessage(`{"tuple_id":"` + string(id) + `"}`)}
+}
+
+// params returns the sample of an operation, or what the fixture says instead.
+func params(t *testing.T, o *op.Operation, instead map[string]json.RawMessage) json.RawMessage {
+	t.Helper()
+	if raw, ok := instead[o.Name]; ok {
+		return raw
+	}
+	raw, err := json.Marshal(o.Sample)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// watched is a database that notes which statements run.
+type watched struct {
+	sqldb.DB
+	mu     sync.Mutex // guards what follows
+	reads  []string
+	writes int
+}
+
+func (w *watched) note(s *sqldb.Stmt) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reads = append(w.reads, s.Text(sqldb.SQLite))
+}
+
+func (w *watched) Row(ctx context.Context, s *sqldb.Stmt, args ...any) sqldb.Row {
+	w.note(s)
+	return w.DB.Row(ctx, s, args...)
+}
+
+func (w *watched) Each(ctx context.Context, s *sqldb.Stmt, args []any, f func(sqldb.Row) error) error {
+	w.note(s)
+	return w.DB.Each(ctx, s, args, f)
+}
+
+func (w *watched) Tx(ctx context.Context, f func(context.Context, sqldb.Tx) error) error {
+	w.mu.Lock()
+	w.writes++
+	w.mu.Unlock()
+	return w.DB.Tx(ctx, f)
+}
+
+// asked answers questions about relationships and the record, and counts them.
+type asked struct {
+	mu    sync.Mutex // guards count
+	count int
+}
+
+func (a *asked) one() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.count++
+}
+
+func (a *asked) Check(context.Context, authz.Proof, ops.Question) (bool, error) {
+	a.one()
+	return true, nil
+}
+
+func (a *asked) Explain(context.Context, authz.Proof, ops.Question, bool) (api.Explanation, error) {
+	a.one()
+	return api.Explanation{}, nil
+}
+
+func (a *asked) Expand(context.Context, authz.Proof, authz.Ref, string) ([]storage.Subject, error) {
+	a.one()
+	return []storage.Subject{{Ref: authz.Ref{Type: "user", ID: "default/x"}}}, nil
+}
+
+// told reads the decision record, and counts that, too.
+type told struct{ *asked }
+
+func (t told) Decisions(context.Context, authz.Proof, string, api.DecisionsParams) ([]json.RawMessage, error) {
+	t.one()
+	return nil, nil
+}
+
+func (t told) Explain(context.Context, authz.Proof, string, string) (*api.DecisionExplained, error) {
+	t.one()
+	return nil, nil
+}

@@ -1,0 +1,66 @@
+// Package ops gives every operation its behaviour: the need as a function of the parameters, and the deed that gets the
+// Grant. It opens no database and speaks no protocol. To add an operation, write its need and its deed in the file of its
+// noun and list it in Fill.
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"nexus/apiserver/api"
+	"nexus/apiserver/op"
+	"nexus/authzsvc/authz"
+	"nexus/storage"
+)
+
+// Deps is what the deeds work with.
+type Deps struct {
+	Store   *storage.Store
+	Inquiry Inquiry
+	Record  Record
+	Info    Info
+}
+
+// Info is what the server tells of itself.
+type Info struct {
+	Version  string
+	Backend  map[string]string
+	Metadata map[string]string
+}
+
+// Question is a check about somebody, in the engine's terms, with the words in which it was asked.
+type Question struct {
+	Subjects []authz.Ref // any of whom may hold it: a person, and his admin key
+	Check    authz.Check
+	Asked    api.Ref   // the object as the caller wrote it
+	At       time.Time // as of this time; zero: now
+	Full     bool      // trace past every cache
+}
+
+// Inquiry answers questions about relationships. Each takes the proof that somebody decided the asker may ask.
+type Inquiry interface {
+	Check(ctx context.Context, may authz.Proof, q Question) (bool, error)
+	// Explain shows the asker what he may read of the way to the answer; open says that he may know about the object.
+	Explain(ctx context.Context, may authz.Proof, q Question, open bool) (api.Explanation, error)
+	Expand(ctx context.Context, may authz.Proof, object authz.Ref, permission string) ([]storage.Subject, error)
+}
+
+// Record reads the record of decisions.
+type Record interface {
+	// Decisions returns what f selects of a tenant's record, newest first, as it was written.
+	Decisions(ctx context.Context, may authz.Proof, tenant string, f api.DecisionsParams) ([]json.RawMessage, error)
+	// Explain returns a decision of the tenant with the reasons it had; nil when the tenant has none of that id.
+	Explain(ctx context.Context, may authz.Proof, tenant, id string) (*api.DecisionExplained, error)
+}
+
+// Fill gives t every operation, and reports what keeps it from being served.
+func Fill(t *op.Table, d Deps) error {
+	files(t, d)
+	relating(t, d)
+	asking(t, d)
+	keys(t, d)
+	record(t, d)
+	server(t, d)
+	return t.Check(api.All())
+}

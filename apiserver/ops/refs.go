@@ -1,0 +1,125 @@
+package ops
+
+import (
+	"context"
+	"slices"
+
+	"nexus/apiserver/api"
+	"nexus/authzsvc/authz"
+	"nexus/internal/errs"
+	"nexus/internal/ids"
+	"nexus/schema"
+	"nexus/storage"
+)
+
+// words turns what people write into what the engine knows, and back. It works within the principal's own tenant: nothing
+// of another tenant has a name here.
+type words struct{ names storage.Names }
+
+// legacy maps relations as older clients write them.
+var legacy = map[string]string{
+	"member-of": "member", "owner-of": "direct_owner", "editor-of": "direct_editor", "viewer-of": "direct_viewer",
+}
+
+// relation returns the stored relation that name means on a definition. A computed one is refused: it cannot be stored.
+func relation(definition, name string) (string, error) {
+	if known, ok := legacy[name]; ok {
+		name = known
+	}
+	if definition == "file" && name == "parent" {
+		return "link", nil
+	}
+	switch {
+	case definition == "file" && name == "link", reserved(definition, name):
+	case slices.Contains(schema.Direct(definition), name):
+		return name, nil
+	case slices.Contains(schema.Permissions(definition), name):
+		return "", errs.New(errs.Invalid, "relation %s is computed; use a direct one, such as direct_%s", name, name).As(errs.ComputedRelation)
+	}
+	return "", errs.New(errs.Invalid, "there is no relation %q on %s", name, definition).As(errs.NotValid)
+}
+
+// reserved reports whether the store alone writes a relation.
+func reserved(definition, name string) bool {
+	switch definition {
+	case "group":
+		return name == "tenant"
+	case "tenant":
+		return name != "admin" && name != "member"
+	case "platform", "agent":
+		return true
+	}
+	return false
+}
+
+// permission checks that name can be asked on a definition.
+func permission(definition, name string) error {
+	if slices.Contains(schema.Permissions(definition), name) || slices.Contains(schema.Direct(definition), name) {
+		return nil
+	}
+	return errs.New(errs.Invalid, "there is no permission %q on %s", name, definition).As(errs.NotValid)
+}
+
+// subject returns who is meant by r. A group without a relation means its members.
+func (w words) subject(ctx context.Context, who authz.Principal, r api.Ref) (storage.Subject, error) {
+	ref, err := w.object(ctx, who, r)
+	if err != nil {
+		return storage.Subject{}, err
+	}
+	s := storage.Subject{Ref: ref, Relation: r.Relation()}
+	if r.Type() == "group" && s.Relation == "" {
+		s.Relation = "member"
+	}
+	return s, nil
+}
+
+// object returns the object that r names; for a path, the row that decisions about it are made on.
+func (w words) object(ctx context.Context, who authz.Principal, r api.Ref) (authz.Ref, error) {
+	switch r.Type() {
+	case "file":
+		a, err := w.names.Address(ctx, who.Tenant, r.ID())
+		return a.Named().Ref, err
+	case "user":
+		u, err := schema.UserOf(who.Tenant, r.ID())
+		return u.Named().Ref, err
+	case "agent":
+		a, err := schema.AgentOf(who.Tenant, r.ID())
+		return a.Named().Ref, err
+	case "group":
+		g, err := schema.GroupOf(who.Tenant, r.ID())
+		return g.Named().Ref, err
+	case "tenant":
+		return w.tenant(who, r.ID())
+	}
+	return authz.Ref{}, errs.New(errs.Invalid, "there is no type %q here: use file, group, user, agent or tenant", r.Type()).As(errs.NotValid)
+}
+
+func (w words) tenant(who authz.Principal, name string) (authz.Ref, error) {
+	if ids.Quote(name) != who.Tenant {
+		return authz.Ref{}, errs.New(errs.Denied, "permission denied: tenant %s", name)
+	}
+	return authz.Ref{Type: "tenant", ID: who.Tenant}, nil
+}
+
+// wire returns how people write an object: a file by its path, where it still has one.
+func (w words) wire(ctx context.Context, ref authz.Ref) api.Ref {
+	if ref.Type == "file" {
+		if path, err := w.names.Path(ctx, ref); err == nil {
+			return api.Ref{"file", path}
+		}
+	}
+	return api.Ref{ref.Type, schema.NameOf(ref)}
+}
+
+// self reports whether r names the principal's base.
+func self(who authz.Principal, r api.Ref) bool {
+	return r.Type() == who.Base.Type && r.ID() == schema.NameOf(who.Base) && r.Relation() == ""
+}
+
+// home refuses a tenant parameter that names another tenant than the principal's.
+func home(who authz.Principal, tenant string) error {
+	if tenant == "" || ids.Quote(tenant) == who.Tenant {
+		return nil
+	}
+	return errs.New(errs.Denied, "permission denied: tenant %s", tenant)
+}
