@@ -1,0 +1,97 @@
+package sqlstore
+
+import (
+	"context"
+
+	"nexus/internal/sqldb"
+)
+
+// Version is one version of a file with its contents.
+type Version struct {
+	File    string
+	Number  int64
+	Seq     int64
+	Etag    string
+	Size    int64
+	Author  string
+	Created int64
+	Body    []byte
+}
+
+var (
+	nextSeq    = sqldb.SQL(`UPDATE tenants SET seq = seq + $2 WHERE id = $1 RETURNING seq`)
+	insertDir  = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, state, created, modified) VALUES ($1, $2, $3, $4, $5, $6, $7)`)
+	setState   = sqldb.SQL(`UPDATE dirs SET state = $2, modified = $3 WHERE id = $1`)
+	insertFile = sqldb.SQL(`INSERT INTO files (id, dir, name, version, etag, type, size, seq, created, modified)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
+	updateFile = sqldb.SQL(`UPDATE files SET version = $2, etag = $3, type = $4, size = $5, seq = $6, modified = $7,
+		created = CASE WHEN version = 0 THEN $7 ELSE created END WHERE id = $1`)
+	insertVersion = sqldb.SQL(`INSERT INTO versions (file, version, seq, etag, size, author, created, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
+	currentBody   = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, v.body
+		FROM files f JOIN versions v ON v.file = f.id AND v.version = f.version WHERE f.id = $1`)
+	deleteFileRow = sqldb.SQL(`DELETE FROM files WHERE id = $1`)
+	deleteDirRow  = sqldb.SQL(`DELETE FROM dirs WHERE id = $1`)
+	insideDir     = sqldb.SQL(`SELECT (SELECT count(*) FROM files WHERE dir = $1) + (SELECT count(*) FROM dirs WHERE parent = $1)`)
+)
+
+// NextSeq takes n sequences of the tenant and returns the last of them.
+func NextSeq(ctx context.Context, tx sqldb.Tx, tenant string, n int64) (last int64, err error) {
+	err = tx.Row(ctx, nextSeq, tenant, n).Scan(&last)
+	return last, err
+}
+
+// InsertDir adds a folder.
+func InsertDir(ctx context.Context, tx sqldb.Tx, d *Dir) error {
+	_, err := tx.Exec(ctx, insertDir, d.ID, d.Tenant, d.Parent, d.Path, int64(d.State), d.Created, d.Modified)
+	return err
+}
+
+// SetState changes why a folder has a row.
+func SetState(ctx context.Context, tx sqldb.Tx, dir string, s State, at int64) error {
+	_, err := tx.Exec(ctx, setState, dir, int64(s), at)
+	return err
+}
+
+// InsertFile adds a file.
+func InsertFile(ctx context.Context, tx sqldb.Tx, f *File) error {
+	_, err := tx.Exec(ctx, insertFile, f.ID, f.Dir, f.Name, f.Version, f.Etag, f.Type, f.Size, f.Seq, f.Created, f.Modified)
+	return err
+}
+
+// UpdateFile makes f's version, etag, type, size, sequence and time the current ones.
+func UpdateFile(ctx context.Context, tx sqldb.Tx, f *File) error {
+	_, err := tx.Exec(ctx, updateFile, f.ID, f.Version, f.Etag, f.Type, f.Size, f.Seq, f.Modified)
+	return err
+}
+
+// InsertVersion adds a version. Versions are never changed.
+func InsertVersion(ctx context.Context, tx sqldb.Tx, v *Version) error {
+	_, err := tx.Exec(ctx, insertVersion, v.File, v.Number, v.Seq, v.Etag, v.Size, v.Author, v.Created, v.Body)
+	return err
+}
+
+// Current returns a file with the contents of its current version.
+func Current(ctx context.Context, q sqldb.Q, id string) (*File, []byte, error) {
+	var f File
+	var body []byte
+	err := q.Row(ctx, currentBody, id).Scan(&f.ID, &f.Dir, &f.Name, &f.Version, &f.Etag, &f.Type, &f.Size, &f.Seq, &f.Created, &f.Modified, &body)
+	return &f, body, err
+}
+
+// DeleteFile removes a file's row.
+func DeleteFile(ctx context.Context, tx sqldb.Tx, id string) error {
+	_, err := tx.Exec(ctx, deleteFileRow, id)
+	return err
+}
+
+// DeleteDir removes a folder's row.
+func DeleteDir(ctx context.Context, tx sqldb.Tx, id string) error {
+	_, err := tx.Exec(ctx, deleteDirRow, id)
+	return err
+}
+
+// Inside counts the rows that stand directly in a folder.
+func Inside(ctx context.Context, q sqldb.Q, dir string) (n int64, err error) {
+	err = q.Row(ctx, insideDir, dir).Scan(&n)
+	return n, err
+}

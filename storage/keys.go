@@ -1,0 +1,195 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
+	"nexus/internal/errs"
+	"nexus/internal/ids"
+	"nexus/internal/sqldb"
+	"nexus/schema"
+	"nexus/storage/internal/sqlstore"
+)
+
+// Keys is the façade of API keys. It is safe for concurrent use.
+type Keys struct{ s *Store }
+
+// Keys returns the façade.
+func (s *Store) Keys() *Keys { return &Keys{s} }
+
+// KeySpec says what key to make.
+type KeySpec struct {
+	Name        string
+	Prefix      string
+	User        string // whose key it is
+	SubjectType string // user or agent
+	Subject     string // name of the subject
+	Admin       bool
+	Scopes      []string
+	Expires     time.Time // zero: never
+}
+
+// Key is a key as it may be shown. Secret is set only by the method that made it.
+type Key struct {
+	ID     string
+	Secret string
+	Tenant string // quoted
+	KeySpec
+}
+
+// Create makes a key for the granted tenant.
+func (k *Keys) Create(ctx context.Context, in schema.AdministerTenant, spec KeySpec) (Key, error) {
+	tenant, err := in.Use()
+	if err != nil {
+		return Key{}, err
+	}
+	return k.create(ctx, in.Decision(), tenant.Named().ID, false, spec)
+}
+
+// CreateIn makes a key for any tenant, which is made first when there is none of that quoted name.
+func (k *Keys) CreateIn(ctx context.Context, over schema.AdministerPlatform, tenant string, spec KeySpec) (Key, error) {
+	if _, err := over.Use(); err != nil {
+		return Key{}, err
+	}
+	return k.create(ctx, over.Decision(), tenant, false, spec)
+}
+
+// CreatePlatform makes a key that administers the whole deployment; its user belongs to the granting principal's tenant.
+func (k *Keys) CreatePlatform(ctx context.Context, over schema.AdministerPlatform, spec KeySpec) (Key, error) {
+	if _, err := over.Use(); err != nil {
+		return Key{}, err
+	}
+	spec.Admin = true
+	return k.create(ctx, over.Decision(), over.Decision().Principal().Tenant, true, spec)
+}
+
+func (k *Keys) create(ctx context.Context, d *authz.Decision, tenant string, platform bool, spec KeySpec) (Key, error) {
+	key := forge(tenant, spec)
+	err := k.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
+		return 1, k.s.addKey(ctx, tx, key, platform)
+	})
+	return key, err
+}
+
+// addKey writes a key's row with the tenant, the user or agent, and the relationships that come with it.
+func (s *Store) addKey(ctx context.Context, tx sqldb.Tx, key Key, platform bool) error {
+	at := s.now()
+	updates, err := s.settle(ctx, tx, key.Tenant, at)
+	if err != nil {
+		return err
+	}
+	more, err := s.enlist(ctx, tx, key, at)
+	if err != nil {
+		return err
+	}
+	updates = append(append(updates, more...), adminOf(key, platform)...)
+	if err := s.writer.Write(ctx, tx, updates...); err != nil {
+		return err
+	}
+	row := &sqlstore.Key{
+		ID: key.ID, Hash: digest(key.Secret), Prefix: key.Prefix, Last4: key.Secret[len(key.Secret)-4:], Name: key.Name,
+		Tenant: key.Tenant, User: key.User, SubjectType: key.SubjectType, Subject: key.Subject,
+		Admin: key.Admin, Platform: platform, Scopes: key.Scopes, Created: at,
+	}
+	if !key.Expires.IsZero() {
+		row.Expires = key.Expires.UnixMicro()
+	}
+	return sqlstore.InsertKey(ctx, tx, row)
+}
+
+// settle makes a tenant with its root unless it is there.
+func (s *Store) settle(ctx context.Context, tx sqldb.Tx, tenant string, at int64) ([]relations.Update, error) {
+	isNew, err := sqlstore.InsertTenant(ctx, tx, tenant, at)
+	if err != nil || !isNew {
+		return nil, err
+	}
+	root := &sqlstore.Dir{ID: newID(tenant), Tenant: tenant, Path: "/", State: sqlstore.Explicit, Created: at, Modified: at}
+	if err := sqlstore.InsertDir(ctx, tx, root); err != nil {
+		return nil, err
+	}
+	t := authz.Ref{Type: "tenant", ID: tenant}
+	return append(
+		touch(relationship(t, "platform", Subject{Ref: schema.Platform}, time.Time{})),
+		touch(relationship(fileRef(root.ID), "direct_owner", Subject{Ref: t, Relation: "administer"}, time.Time{}))...,
+	), nil
+}
+
+// enlist adds a key's user and, for an agent's key, the agent.
+func (s *Store) enlist(ctx context.Context, tx sqldb.Tx, key Key, at int64) ([]relations.Update, error) {
+	user, err := schema.UserOf(key.Tenant, key.User)
+	if err != nil {
+		return nil, err
+	}
+	if err := sqlstore.InsertUser(ctx, tx, key.Tenant, key.User, at); err != nil {
+		return nil, err
+	}
+	t := authz.Ref{Type: "tenant", ID: key.Tenant}
+	updates := touch(relationship(t, "member", Subject{Ref: user.Named().Ref}, time.Time{}))
+	if key.SubjectType != "agent" {
+		return updates, nil
+	}
+	agent, err := schema.AgentOf(key.Tenant, key.Subject)
+	if err != nil {
+		return nil, err
+	}
+	isNew, err := sqlstore.InsertAgent(ctx, tx, key.Tenant, key.Subject, key.User, at)
+	if err != nil {
+		return nil, err
+	}
+	if !isNew {
+		return updates, s.sameOwner(ctx, tx, key)
+	}
+	a := agent.Named().Ref
+	for _, r := range []relations.Relationship{
+		relationship(a, "tenant", Subject{Ref: t}, time.Time{}),
+		relationship(a, "owner", Subject{Ref: user.Named().Ref}, time.Time{}),
+		relationship(a, "identity", Subject{Ref: a}, time.Time{}),
+		relationship(t, "agent", Subject{Ref: a}, time.Time{}),
+	} {
+		updates = append(updates, touch(r)...)
+	}
+	return updates, nil
+}
+
+func (s *Store) sameOwner(ctx context.Context, tx sqldb.Tx, key Key) error {
+	owner, err := sqlstore.AgentOwner(ctx, tx, key.Tenant, key.Subject)
+	if err != nil {
+		return err
+	}
+	if owner != key.User {
+		return errs.New(errs.Exists, "agent %q belongs to another user", key.Subject).As(errs.NotValid)
+	}
+	return nil
+}
+
+func adminOf(key Key, platform bool) []relations.Update {
+	switch {
+	case platform:
+		return touch(relationship(schema.Platform, "admin", Subject{Ref: authz.Ref{Type: "key", ID: key.ID}}, time.Time{}))
+	case key.Admin:
+		t := authz.Ref{Type: "tenant", ID: key.Tenant}
+		return touch(relationship(t, "admin", Subject{Ref: authz.Ref{Type: "key", ID: key.Tenant + "/" + key.ID}}, time.Time{}))
+	}
+	return nil
+}
+
+// forge makes a key: 160 random bits behind its prefix.
+func forge(tenant string, spec KeySpec) Key {
+	var random [20]byte
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	secret := spec.Prefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(random[:]))
+	return Key{ID: "key-" + ids.New(), Secret: secret, Tenant: tenant, KeySpec: spec}
+}
+
+// digest is what is kept of a key. A key has 160 random bits, so a plain hash can be neither guessed nor searched.
+func digest(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}

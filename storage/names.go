@@ -1,0 +1,84 @@
+package storage
+
+import (
+	"context"
+	"errors"
+
+	"nexus/authzsvc/authz"
+	"nexus/internal/errs"
+	"nexus/internal/paths"
+	"nexus/internal/sqldb"
+	"nexus/schema"
+	"nexus/storage/internal/sqlstore"
+)
+
+// Names turns what requests call things into what decisions are about. It gives ids, kinds and places, and nothing that a
+// decision should guard; what it returns must not reach a caller before a decision did.
+type Names struct{ s *Store }
+
+// Names returns the resolver.
+func (s *Store) Names() Names { return Names{s} }
+
+// Address returns where path, which is clean, leads in a tenant's tree. A tenant without a tree is errs.Denied: it cannot be
+// told from one that the caller may not enter.
+func (n Names) Address(ctx context.Context, tenant, path string) (schema.Address, error) {
+	place, err := sqlstore.Locate(ctx, n.s.db, tenant, path)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return schema.Address{}, errs.New(errs.Denied, "permission denied: %s", path)
+	}
+	if err != nil {
+		return schema.Address{}, err
+	}
+	return address(place, tenant, path), nil
+}
+
+func address(p sqlstore.Place, tenant, path string) schema.Address {
+	a := schema.Address{Tenant: tenant, Path: path, Rest: p.Rest}
+	if p.File != nil {
+		a.Anchor, a.Parent, a.Reserved = p.File.ID, p.File.Dir, p.File.Version == 0
+		return a
+	}
+	a.Anchor, a.Parent, a.Folder, a.Reserved = p.Dir.ID, p.Dir.Parent, true, p.Dir.State == sqlstore.Reserved
+	return a
+}
+
+// Folder returns the address of the folder above a, which must have one: what is new in it needs rights there.
+func (n Names) Folder(ctx context.Context, a schema.Address) (schema.Address, error) {
+	folder, _ := paths.Split(a.Path)
+	return n.Address(ctx, a.Tenant, folder)
+}
+
+// Path returns the path of a file or folder by its id, for explanations; errs.NotFound when it is gone.
+func (n Names) Path(ctx context.Context, file authz.Ref) (string, error) {
+	path, err := sqlstore.PathOf(ctx, n.s.db, file.ID)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return "", errs.New(errs.NotFound, "no such file")
+	}
+	return path, err
+}
+
+// HasGroup reports whether a group of that name was founded in the tenant.
+func (n Names) HasGroup(ctx context.Context, tenant, name string) (bool, error) {
+	return sqlstore.HasGroup(ctx, n.s.db, tenant, name)
+}
+
+// Tuple returns the object of the relationship known by id in the tenant, and whether there is one.
+func (n Names) Tuple(ctx context.Context, tenant, id string) (object authz.Ref, relation string, found bool, err error) {
+	t, err := sqlstore.TupleByID(ctx, n.s.db, id)
+	if errors.Is(err, sqldb.ErrNoRows) || err == nil && t.Tenant != tenant {
+		return authz.Ref{}, "", false, nil
+	}
+	if err != nil {
+		return authz.Ref{}, "", false, err
+	}
+	return t.Resource, t.Relation, true, nil
+}
+
+// AddressOf returns the address of a file or folder by its id; errs.NotFound when it is gone.
+func (n Names) AddressOf(ctx context.Context, file authz.Ref) (schema.Address, error) {
+	path, err := n.Path(ctx, file)
+	if err != nil {
+		return schema.Address{}, err
+	}
+	return n.Address(ctx, schema.TenantOf(file), path)
+}

@@ -1,0 +1,190 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
+	"nexus/internal/errs"
+	"nexus/internal/ids"
+	"nexus/internal/paths"
+	"nexus/internal/sqldb"
+	"nexus/schema"
+	"nexus/storage/internal/sqlstore"
+)
+
+// Shares is the façade of relationships that people make and end. It is safe for concurrent use.
+type Shares struct{ s *Store }
+
+// Shares returns the façade.
+func (s *Store) Shares() *Shares { return &Shares{s} }
+
+// Subject is who gets a relation: one, or with a relation of its own every one who has that.
+type Subject struct {
+	authz.Ref
+	Relation string
+}
+
+// ShareFile relates subject to the granted file or folder and returns the relationship's id. A path without a row gets one,
+// reserved until the file is made or the last of its grants goes.
+func (h *Shares) ShareFile(ctx context.Context, on schema.ShareFile, relation string, subject Subject, expires time.Time) (string, error) {
+	file, err := on.Use()
+	if err != nil {
+		return "", err
+	}
+	return h.relateFile(ctx, on.Decision(), file.Address, relation, subject, expires)
+}
+
+// LinkGrant is what linking needs: to share what is linked, and to write the folder it becomes visible in.
+type LinkGrant struct {
+	Child schema.ShareFile
+	Into  schema.WriteDir
+}
+
+// Link makes whoever may see the folder see the child, too.
+func (h *Shares) Link(ctx context.Context, g LinkGrant, expires time.Time) (string, error) {
+	child, err := g.Child.Use()
+	if err != nil {
+		return "", err
+	}
+	into, err := g.Into.Use()
+	if err != nil {
+		return "", err
+	}
+	if !child.HasRow() || !into.HasRow() || !into.Folder {
+		return "", missing(into.Path)
+	}
+	if !expires.IsZero() {
+		return "", errs.New(errs.Invalid, "a link does not expire").As(errs.NotValid)
+	}
+	return h.relateFile(ctx, g.Child.Decision(), child.Address, "link", Subject{Ref: into.Named().Ref}, expires)
+}
+
+// Enrol relates subject to the granted group.
+func (h *Shares) Enrol(ctx context.Context, in schema.ManageGroup, relation string, subject Subject, expires time.Time) (string, error) {
+	group, err := in.Use()
+	if err != nil {
+		return "", err
+	}
+	return h.relate(ctx, in.Decision(), relationship(group.Named().Ref, relation, subject, expires), nil)
+}
+
+// Found makes the group of that name in the granted tenant and relates subject to it.
+func (h *Shares) Found(ctx context.Context, in schema.AdministerTenant, group schema.Group, relation string, subject Subject, expires time.Time) (string, error) {
+	tenant, err := in.Use()
+	if err != nil {
+		return "", err
+	}
+	object := group.Named()
+	if schema.TenantOf(object.Ref) != tenant.Named().ID {
+		return "", errs.Bug("group %s is not of the granted tenant", object.Ref)
+	}
+	return h.relate(ctx, in.Decision(), relationship(object.Ref, relation, subject, expires), func(ctx context.Context, tx sqldb.Tx) ([]relations.Update, error) {
+		isNew, err := sqlstore.InsertGroup(ctx, tx, tenant.Named().ID, schema.NameOf(object.Ref), h.s.now())
+		if err != nil || !isNew {
+			return nil, err
+		}
+		return touch(relationship(object.Ref, "tenant", Subject{Ref: tenant.Named().Ref}, time.Time{})), nil
+	})
+}
+
+// Appoint relates subject to the granted tenant itself.
+func (h *Shares) Appoint(ctx context.Context, in schema.AdministerTenant, relation string, subject Subject, expires time.Time) (string, error) {
+	tenant, err := in.Use()
+	if err != nil {
+		return "", err
+	}
+	return h.relate(ctx, in.Decision(), relationship(tenant.Named().Ref, relation, subject, expires), nil)
+}
+
+func (h *Shares) relateFile(ctx context.Context, d *authz.Decision, a schema.Address, relation string, subject Subject, expires time.Time) (id string, err error) {
+	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
+		place, err := (&Files{h.s}).same(ctx, tx, a)
+		if err != nil {
+			return 0, err
+		}
+		w := &writing{s: h.s, tx: tx, d: d, at: h.s.now()}
+		target, err := w.reserve(ctx, place, a)
+		if err != nil {
+			return 0, err
+		}
+		id, err = h.bind(ctx, tx, a.Tenant, relationship(fileRef(target), relation, subject, expires), w.updates)
+		return 1, err
+	})
+	return id, err
+}
+
+// reserve returns the id of the row at a, making one that is reserved where there is none.
+func (w *writing) reserve(ctx context.Context, place sqlstore.Place, a schema.Address) (string, error) {
+	if a.HasRow() {
+		return a.Anchor, nil
+	}
+	dir := place.Dir
+	if place.File != nil {
+		made, err := w.toFolder(ctx, place.File, a, sqlstore.Reserved)
+		if err != nil {
+			return "", err
+		}
+		dir = made
+	}
+	folder, name := paths.Split(paths.Root + place.Rest)
+	dir, err := w.folders(ctx, dir, folder, sqlstore.Reserved)
+	if err != nil {
+		return "", err
+	}
+	row := &sqlstore.File{ID: newID(a.Tenant), Dir: dir.ID, Name: name, Created: w.at, Modified: w.at}
+	w.parent(row.ID, dir.ID)
+	return row.ID, sqlstore.InsertFile(ctx, w.tx, row)
+}
+
+func (h *Shares) relate(ctx context.Context, d *authz.Decision, r relations.Relationship, before func(context.Context, sqldb.Tx) ([]relations.Update, error)) (id string, err error) {
+	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
+		var updates []relations.Update
+		if before != nil {
+			if updates, err = before(ctx, tx); err != nil {
+				return 0, err
+			}
+		}
+		id, err = h.bind(ctx, tx, d.Principal().Tenant, r, updates)
+		return 1, err
+	})
+	return id, err
+}
+
+// bind writes r beside what must come before it, and returns its id: the one it has, or a new random one.
+func (h *Shares) bind(ctx context.Context, tx sqldb.Tx, tenant string, r relations.Relationship, before []relations.Update) (string, error) {
+	if err := h.s.writer.Write(ctx, tx, append(before, touch(r)...)...); err != nil {
+		return "", err
+	}
+	return h.s.tupleID(ctx, tx, tenant, r)
+}
+
+func (s *Store) tupleID(ctx context.Context, tx sqldb.Tx, tenant string, r relations.Relationship) (string, error) {
+	known, err := sqlstore.TupleOf(ctx, tx, r)
+	if err == nil {
+		return known.ID, nil
+	}
+	if !errors.Is(err, sqldb.ErrNoRows) {
+		return "", err
+	}
+	t := &sqlstore.Tuple{ID: ids.Random(), Tenant: tenant, Relationship: r, Created: s.now()}
+	return t.ID, sqlstore.InsertTuple(ctx, tx, t)
+}
+
+func touch(r relations.Relationship) []relations.Update {
+	return []relations.Update{{Kind: relations.Touch, Relationship: r}}
+}
+
+func relationship(resource authz.Ref, relation string, subject Subject, expires time.Time) relations.Relationship {
+	return relations.Relationship{
+		Resource: resource, Relation: relation, Subject: subject.Ref, SubjectRelation: subject.Relation, Expires: expires,
+	}
+}
+
+// within reports whether path is folder or below it.
+func within(path, folder string) bool {
+	return path == folder || folder == paths.Root || strings.HasPrefix(path, folder+"/")
+}

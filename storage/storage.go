@@ -1,0 +1,102 @@
+// Package storage keeps the files and rows of Nexus. No method of a façade takes an id or a path: each takes a Grant, and
+// works on what was granted. To add a noun, write its façade here and its rows in internal/sqlstore.
+//
+// Three types work without a Grant, and each gives nothing away that a decision should guard: Names resolves what requests
+// call things, Credentials answers who holds a key, and Founding sets up an empty store.
+package storage
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
+	"nexus/internal/clock"
+	"nexus/internal/errs"
+	"nexus/internal/sqldb"
+	"nexus/storage/internal/sqlstore"
+)
+
+// Store opens the façades over one database.
+type Store struct {
+	db     sqldb.DB
+	writer relations.Writer
+	reader relations.Reader
+	clock  clock.Clock
+}
+
+// Migrate brings the tables of db to their newest form.
+func Migrate(ctx context.Context, db sqldb.DB) error { return sqlstore.Migrate(ctx, db) }
+
+// New returns the store over db, whose tables Migrate made. writer writes relationships in db's transactions. The caller
+// closes db.
+func New(db sqldb.DB, writer relations.Writer, reader relations.Reader, c clock.Clock) *Store {
+	return &Store{db: db, writer: writer, reader: reader, clock: c}
+}
+
+// now returns the time as rows keep it: microseconds since 1970.
+func (s *Store) now() int64 { return s.clock.Now().UnixMicro() }
+
+// act runs f in a transaction in which d still holds, and notes its effect there: what f did and the proof that it was
+// decided commit together. f returns how many changes it made in d's tenant; none leaves no effect.
+func (s *Store) act(ctx context.Context, d *authz.Decision, f func(ctx context.Context, tx sqldb.Tx) (changes int64, err error)) error {
+	return s.db.Tx(ctx, func(ctx context.Context, tx sqldb.Tx) error {
+		if err := d.Hold(); err != nil {
+			return err
+		}
+		changes, err := f(ctx, tx)
+		if err != nil || changes == 0 {
+			return err
+		}
+		tenant := d.Principal().Tenant
+		last, err := sqlstore.NextSeq(ctx, tx, tenant, changes)
+		if err != nil {
+			return err
+		}
+		first := last - changes + 1
+		tx.OnEnd(func(committed bool) {
+			if committed {
+				d.Effect(first, last)
+			}
+		})
+		return sqlstore.InsertEffect(ctx, tx, d.ID(), tenant, first, last, s.now())
+	})
+}
+
+// Effect returns the sequences that a decision's writes got, and whether it wrote anything: for closing the record at start.
+func (s *Store) Effect(ctx context.Context, decision string) (first, last int64, found bool, err error) {
+	first, last, err = sqlstore.EffectOf(ctx, s.db, decision)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return 0, 0, false, nil
+	}
+	return first, last, err == nil, err
+}
+
+// Ready reports whether the store answers.
+func (s *Store) Ready(ctx context.Context) error {
+	_, err := sqlstore.HasKeys(ctx, s.db)
+	return err
+}
+
+// micros turns a row's time into Go's; 0 is no time.
+func micros(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// stale is what a writing method returns when the tree is not as it was when the decision was made.
+func stale() error {
+	return errs.New(errs.Conflict, "what this was decided on has changed").As(errs.StaleDecision)
+}
+
+// missing is the answer to what does not exist where the caller may look.
+func missing(path string) error {
+	return errs.New(errs.NotFound, "File not found: %s", path).As(errs.FileNotFound).With("path", path)
+}
+
+func taken(path string) error {
+	return errs.New(errs.Exists, "File already exists: %s", path).As(errs.FileExists).With("path", path)
+}

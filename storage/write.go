@@ -1,0 +1,260 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
+	"nexus/internal/errs"
+	"nexus/internal/ids"
+	"nexus/internal/paths"
+	"nexus/internal/sqldb"
+	"nexus/schema"
+	"nexus/storage/internal/sqlstore"
+)
+
+// Condition is what must be true of a file for a write to be accepted. It is compared in the transaction that writes.
+// The zero Condition accepts any state.
+type Condition struct {
+	Match  string // only over this etag
+	Absent bool   // only where there is no file
+}
+
+// Write makes a new version of the granted file, or the first one where a grant only reserved its name.
+func (f *Files) Write(ctx context.Context, over schema.WriteFile, body []byte, c Condition) (Entry, error) {
+	file, err := over.Use()
+	if err != nil {
+		return Entry{}, err
+	}
+	return f.put(ctx, over.Decision(), file.Address, body, c)
+}
+
+// Create makes the file that the granted folder's address names, with the folders that are missing on the way. When another
+// creates it first, nothing is written and the error's reason is StaleDecision: the right to write it is another question.
+func (f *Files) Create(ctx context.Context, into schema.WriteDir, body []byte, c Condition) (Entry, error) {
+	dir, err := into.Use()
+	if err != nil {
+		return Entry{}, err
+	}
+	return f.put(ctx, into.Decision(), dir.Address, body, c)
+}
+
+func (f *Files) put(ctx context.Context, d *authz.Decision, a schema.Address, body []byte, c Condition) (entry Entry, err error) {
+	sum := sha256.Sum256(body)
+	etag := hex.EncodeToString(sum[:])
+	err = f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
+		place, err := f.same(ctx, tx, a)
+		if err != nil {
+			return 0, err
+		}
+		if err := c.check(place, a); err != nil {
+			return 0, err
+		}
+		w := &writing{s: f.s, tx: tx, d: d, at: f.s.now()}
+		row, err := w.file(ctx, place, a)
+		if err != nil {
+			return 0, err
+		}
+		row.Version++
+		row.Etag, row.Size, row.Type, row.Modified = etag, int64(len(body)), contentType(body), max(w.at, row.Modified)
+		if err := w.version(ctx, row, body); err != nil {
+			return 0, err
+		}
+		entry = fileEntry(a.Tenant, a.Path, row)
+		return 1, w.relate(ctx)
+	})
+	return entry, err
+}
+
+// same returns what stands at a now, when that still is what the decision was about.
+func (f *Files) same(ctx context.Context, tx sqldb.Tx, a schema.Address) (sqlstore.Place, error) {
+	place, err := sqlstore.Locate(ctx, tx, a.Tenant, a.Path)
+	if err != nil {
+		return place, err
+	}
+	if address(place, a.Tenant, a.Path) != a {
+		return place, stale()
+	}
+	return place, nil
+}
+
+func (c Condition) check(p sqlstore.Place, a schema.Address) error {
+	exists := a.Exists() && p.File != nil
+	current := ""
+	if exists {
+		current = p.File.Etag
+	}
+	switch {
+	case c.Absent && exists:
+		return taken(a.Path)
+	case c.Match != "" && c.Match != current:
+		return errs.New(errs.Conflict, "conflict: %s has another etag than expected", a.Path).As(errs.EtagMismatch).
+			With("path", a.Path).With("expected_etag", c.Match).With("current_etag", current)
+	}
+	return nil
+}
+
+// writing is one change of the tree: the rows are written as it goes, their relationships in one go at its end.
+type writing struct {
+	s       *Store
+	tx      sqldb.Tx
+	d       *authz.Decision
+	at      int64
+	updates []relations.Update
+	fresh   bool // the file's row is not in the table yet
+}
+
+// file returns the row to write a version of: the one that is there, or a new one below the folders it needs.
+func (w *writing) file(ctx context.Context, place sqlstore.Place, a schema.Address) (*sqlstore.File, error) {
+	switch {
+	case place.File != nil && place.Rest == "":
+		if place.File.Version == 0 {
+			w.own(place.File.ID)
+		}
+		return place.File, w.materialise(ctx, place.File.Dir)
+	case place.File != nil:
+		return w.belowFile(ctx, place.File, a)
+	case place.Rest == "":
+		return nil, errs.New(errs.Invalid, "%s is a folder", a.Path).As(errs.NotValid)
+	}
+	if err := w.materialise(ctx, place.Dir.ID); err != nil {
+		return nil, err
+	}
+	return w.newFile(ctx, place.Dir, place.Rest, a)
+}
+
+// newFile returns a row for rest below dir, making the folders on the way.
+func (w *writing) newFile(ctx context.Context, dir *sqlstore.Dir, rest string, a schema.Address) (*sqlstore.File, error) {
+	folder, name := paths.Split(paths.Root + rest)
+	dir, err := w.folders(ctx, dir, folder, sqlstore.Implicit)
+	if err != nil {
+		return nil, err
+	}
+	w.fresh = true
+	row := &sqlstore.File{ID: newID(a.Tenant), Dir: dir.ID, Name: name, Created: w.at}
+	w.parent(row.ID, dir.ID)
+	w.own(row.ID)
+	return row, nil
+}
+
+// belowFile makes a folder of a reserved name, because something is to stand below it; a real file cannot be a folder.
+func (w *writing) belowFile(ctx context.Context, f *sqlstore.File, a schema.Address) (*sqlstore.File, error) {
+	dir, err := w.toFolder(ctx, f, a, sqlstore.Implicit)
+	if err != nil {
+		return nil, err
+	}
+	return w.newFile(ctx, dir, a.Rest, a)
+}
+
+// toFolder turns a reserved name into a folder with the same id, so that it keeps its grants.
+func (w *writing) toFolder(ctx context.Context, f *sqlstore.File, a schema.Address, s sqlstore.State) (*sqlstore.Dir, error) {
+	path := strings.TrimSuffix(strings.TrimSuffix(a.Path, a.Rest), "/")
+	if f.Version > 0 {
+		return nil, errs.New(errs.Invalid, "%s is a file, not a folder", path).As(errs.NotValid)
+	}
+	if err := w.materialise(ctx, f.Dir); err != nil {
+		return nil, err
+	}
+	if err := sqlstore.DeleteFile(ctx, w.tx, f.ID); err != nil {
+		return nil, err
+	}
+	dir := &sqlstore.Dir{ID: f.ID, Tenant: a.Tenant, Parent: f.Dir, Path: path + "/", State: s, Created: w.at, Modified: w.at}
+	return dir, sqlstore.InsertDir(ctx, w.tx, dir)
+}
+
+// folders makes every folder of path, which is clean, below dir, and returns the last one. Made on the way they are
+// implicit and owned by nobody in particular; the last one gets state s.
+func (w *writing) folders(ctx context.Context, dir *sqlstore.Dir, path string, s sqlstore.State) (*sqlstore.Dir, error) {
+	if path == paths.Root {
+		return dir, nil
+	}
+	names := strings.Split(path[1:], "/")
+	for i, name := range names {
+		state := sqlstore.Implicit
+		if i == len(names)-1 || s == sqlstore.Reserved {
+			state = s
+		}
+		made := &sqlstore.Dir{
+			ID: newID(dir.Tenant), Tenant: dir.Tenant, Parent: dir.ID, Path: dir.Path + name + "/",
+			State: state, Created: w.at, Modified: w.at,
+		}
+		if err := sqlstore.InsertDir(ctx, w.tx, made); err != nil {
+			return nil, err
+		}
+		w.parent(made.ID, dir.ID)
+		dir = made
+	}
+	return dir, nil
+}
+
+// materialise makes real the reserved folders from dir upwards, because something real comes to stand in them.
+func (w *writing) materialise(ctx context.Context, dir string) error {
+	for dir != "" {
+		d, err := sqlstore.DirByID(ctx, w.tx, dir)
+		if err != nil {
+			return err
+		}
+		if d.State != sqlstore.Reserved {
+			return nil
+		}
+		if err := sqlstore.SetState(ctx, w.tx, d.ID, sqlstore.Implicit, w.at); err != nil {
+			return err
+		}
+		dir = d.Parent
+	}
+	return nil
+}
+
+// version writes row as the current state of its file, and body as its newest version.
+func (w *writing) version(ctx context.Context, row *sqlstore.File, body []byte) error {
+	write := sqlstore.UpdateFile
+	if w.fresh {
+		write = sqlstore.InsertFile
+	}
+	if row.Version == 1 {
+		row.Created = w.at
+	}
+	if err := write(ctx, w.tx, row); err != nil {
+		return err
+	}
+	if body == nil {
+		body = []byte{}
+	}
+	return sqlstore.InsertVersion(ctx, w.tx, &sqlstore.Version{
+		File: row.ID, Number: row.Version, Seq: row.Seq, Etag: row.Etag, Size: row.Size,
+		Author: w.d.Principal().Base.String(), Created: w.at, Body: body,
+	})
+}
+
+func (w *writing) parent(child, folder string) {
+	w.updates = append(w.updates, relations.Update{Kind: relations.Create, Relationship: relations.Relationship{
+		Resource: fileRef(child), Relation: "parent", Subject: fileRef(folder),
+	}})
+}
+
+// own makes the principal the owner of what he creates: the base and, for an agent, the user it belongs to.
+func (w *writing) own(file string) {
+	who := w.d.Principal()
+	for _, owner := range []authz.Ref{who.Base, who.Owner} {
+		if owner.IsZero() {
+			continue
+		}
+		w.updates = append(w.updates, relations.Update{Kind: relations.Touch, Relationship: relations.Relationship{
+			Resource: fileRef(file), Relation: "direct_owner", Subject: owner,
+		}})
+	}
+}
+
+func (w *writing) relate(ctx context.Context) error {
+	if len(w.updates) == 0 {
+		return nil
+	}
+	return w.s.writer.Write(ctx, w.tx, w.updates...)
+}
+
+func fileRef(id string) authz.Ref { return authz.Ref{Type: "file", ID: id} }
+
+func newID(tenant string) string { return tenant + "/" + ids.New() }
