@@ -14,8 +14,8 @@ import (
 var scratch = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
 
 // Decide writes d before the caller goes on; with d.Durable it returns only after an fsync, which it shares with everybody who
-// waits at the time. A prompt decision that repeats another is counted into it and takes over its id in d, so that the id a
-// caller is shown can be looked up. An error means that there must be no access. A caller who leaves while waiting for the disk
+// waits at the time. A prompt decision or a refusal that repeats another is counted into it and takes over its id in d, so that
+// the id a caller is shown can be looked up. An error means that there must be no access. A caller who leaves while waiting for the disk
 // gets an error, and the decision an outcome that says so.
 func (l *Log) Decide(ctx context.Context, d *authz.Decided) error {
 	if err := ended(ctx); err != nil {
@@ -26,13 +26,9 @@ func (l *Log) Decide(ctx context.Context, d *authz.Decided) error {
 	}
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
-	if d.Durable {
-		*buf = decidedBody((*buf)[:0], d)
-		return l.decideDurable(ctx, d, *buf)
-	}
 	if l.o.CoalesceFor < 0 || !coalesces(d) {
 		*buf = decidedBody((*buf)[:0], d)
-		return l.appendOne(*buf)
+		return l.decideAlone(ctx, d, *buf)
 	}
 	*buf = decidedKey((*buf)[:0], d)
 	if l.repeats(*buf, d) {
@@ -40,7 +36,14 @@ func (l *Log) Decide(ctx context.Context, d *authz.Decided) error {
 	}
 	key := string(*buf)
 	*buf = decidedBody((*buf)[:0], d)
-	return l.decideFirst(key, d, *buf)
+	return l.decideFirst(ctx, key, d, *buf)
+}
+
+func (l *Log) decideAlone(ctx context.Context, d *authz.Decided, body []byte) error {
+	if d.Durable {
+		return l.decideDurable(ctx, d, body)
+	}
+	return l.appendOne(body)
 }
 
 // Conclude writes what became of a decision. A plain read that ends well needs no outcome. It does not heed ctx: the effect has
@@ -140,7 +143,16 @@ func (l *Log) count(key []byte, d *authz.Decided) bool {
 }
 
 // decideFirst writes d and remembers it, unless somebody was faster.
-func (l *Log) decideFirst(key string, d *authz.Decided, body []byte) error {
+func (l *Log) decideFirst(ctx context.Context, key string, d *authz.Decided, body []byte) error {
+	if d.Durable { // a refusal: two that come at once are both written, and the first one is remembered
+		if err := l.decideDurable(ctx, d, body); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.remember(key, d, body)
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.count([]byte(key), d) {
@@ -149,12 +161,17 @@ func (l *Log) decideFirst(key string, d *authz.Decided, body []byte) error {
 	if err := l.append(body); err != nil {
 		return err
 	}
-	if l.seen.full() || len(body) > maxKept {
-		return nil
+	l.remember(key, d, body)
+	return nil
+}
+
+// remember begins a window of repeats of d, which was just written.
+func (l *Log) remember(key string, d *authz.Decided, body []byte) {
+	if l.seen.full() || len(body) > maxKept || l.seen.running([]byte(key), l.now()) != nil {
+		return
 	}
 	kept := append([]byte(nil), body...)
 	l.seen.begin(&repeat{key: key, id: d.ID, until: l.at.Add(l.o.CoalesceFor), summary: func(n int) []byte { return withRepeats(kept, n) }})
-	return nil
 }
 
 func (l *Log) decideDurable(ctx context.Context, d *authz.Decided, body []byte) error {

@@ -83,9 +83,12 @@ func (w *window) next() (time.Time, bool) {
 	return w.queue[0].until, true
 }
 
-// coalesces reports whether repeats of d may be counted: never where the caller waits for the disk, and never a list, whose
-// digest is a fact of its own.
-func coalesces(d *authz.Decided) bool { return !d.Durable && d.Listed == nil && d.Repeats == 0 }
+// coalesces reports whether repeats of d may be counted: never an allowance that waits for the disk, which is about to have
+// an effect of its own, and never a list, whose digest is a fact of its own. A refusal has no effect: who hammers at a
+// closed door fills neither the record nor the disk's queue.
+func coalesces(d *authz.Decided) bool {
+	return (!d.Durable || !d.Allowed) && d.Listed == nil && d.Repeats == 0
+}
 
 // decidedKey appends what two decisions have in common when one is a repeat of the other. Each text has its length in front, so
 // that no two different decisions share a key.

@@ -177,3 +177,30 @@ func TestFloodFromManyAddressesWritesABoundedNumberOfEntries(t *testing.T) {
 		t.Fatalf("%d notes, the last %+v; want %d and one for the others", len(got), got[len(got)-1], maxRefusals)
 	}
 }
+
+func TestRepeatedRefusalsShareOneEntryAndOneFsync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := openLog(t, t.TempDir(), Options{ReserveBytes: -1})
+		refused := func() *authz.Decided {
+			d := read(1)
+			d.Allowed, d.Durable, d.Reason = false, true, "NO_RELATION"
+			return d
+		}
+		first := decide(t, l, refused())
+		waits := l.Stats().Waits
+		for range 41 {
+			if again := decide(t, l, refused()); again.ID != first.ID {
+				t.Fatalf("repeat has id %s, want the first's %s", again.ID, first.ID)
+			}
+		}
+		if got := l.Stats().Waits; got != waits {
+			t.Errorf("%d repeats waited for the disk", got-waits)
+		}
+		allowed := refused()
+		allowed.Allowed, allowed.Reason = true, ""
+		if id := allowed.ID; decide(t, l, allowed).ID != id {
+			t.Error("an allowance was counted into a refusal")
+		}
+		closeLog(t, l)
+	})
+}
