@@ -1,0 +1,245 @@
+package cache
+
+import (
+	"context"
+	"slices"
+
+	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
+)
+
+// direct sets pass for those rows that have a relationship of their own which grants the permission: to the principal, to
+// something the principal is in, or (over a leaf that does not lead up the tree) to something the principal has a
+// permission on.
+func (s *sifting) direct(ctx context.Context, kind string, leaves []Leaf, rows []row, pass []bool) error {
+	var open []int
+	for i := range rows {
+		if !pass[i] {
+			open = append(open, i)
+		}
+	}
+	own := slices.DeleteFunc(slices.Clone(leaves), s.leadsUp)
+	if len(open) == 0 || len(own) == 0 {
+		return nil
+	}
+	if err := s.walk(ctx); err != nil {
+		return err
+	}
+	if kind == s.model.shape.Tree {
+		done, err := s.fromGrants(ctx, own, rows, open, pass)
+		if done || err != nil {
+			return err
+		}
+	}
+	return s.fromRows(ctx, kind, own, rows, open, pass)
+}
+
+// walk finds the groups of the principal, once.
+func (s *sifting) walk(ctx context.Context) (err error) {
+	if !s.walked {
+		s.grp, err = s.groups(ctx, s.tenant)
+		s.walked = err == nil
+	}
+	return err
+}
+
+// What reading costs, in units of one grant read.
+const (
+	rowCost   = 3  // the relationships of one row
+	queryCost = 12 // a query that finds little
+	spare     = 256
+)
+
+// grants are the objects of the tree within a span that are granted to the principal directly; ids is nil when finding
+// them would cost too much.
+type grants struct {
+	span
+	ids map[string]bool
+}
+
+// fromGrants decides from the side of the principal: it reads all that is granted to it directly. It gives up, and returns
+// false, when reading the rows is cheaper or when not all subject sets that may be granted to are known.
+func (s *sifting) fromGrants(ctx context.Context, own []Leaf, rows []row, open []int, pass []bool) (bool, error) {
+	budget, within := rowCost*len(open)+spare, spanOf(rows, open)
+	for _, leaf := range own {
+		g, ok := s.granted[leaf.Relation]
+		if !ok || !g.has(within) {
+			ids, err := s.readGrants(ctx, leaf, within, &budget)
+			if err != nil {
+				return false, err
+			}
+			g = grants{within, ids}
+			s.granted[leaf.Relation] = g
+		}
+		if g.ids == nil {
+			return false, nil
+		}
+		for _, i := range open {
+			pass[i] = pass[i] || g.ids[rows[i].ref.ID]
+		}
+	}
+	return true, nil
+}
+
+func spanOf(rows []row, open []int) span {
+	s := span{rows[open[0]].ref.ID, rows[open[0]].ref.ID}
+	for _, i := range open {
+		id := rows[i].ref.ID
+		s.first, s.last = min(s.first, id), max(s.last, id)
+	}
+	return s
+}
+
+// readGrants returns the objects within a span that leaf's relation grants to the principal directly, or nil when finding
+// them costs more than budget, from which it takes what it spends.
+func (s *sifting) readGrants(ctx context.Context, leaf Leaf, within span, budget *int) (map[string]bool, error) {
+	holders, known, err := s.holders(ctx, leaf)
+	if err != nil || !known {
+		return nil, err
+	}
+	*budget -= queryCost * len(holders)
+	granted := map[string]bool{}
+	for _, h := range holders {
+		if *budget < 0 {
+			return nil, nil
+		}
+		err := s.cache.readGranted(ctx, s.rev, Set{s.model.shape.Tree, leaf.Relation}, h, within, func(id string) bool {
+			granted[id] = true
+			*budget--
+			return *budget >= 0
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if *budget < 0 {
+		return nil, nil
+	}
+	return granted, nil
+}
+
+// holders returns everything that stands for the principal as a subject of leaf's relation, and whether that is all.
+func (s *sifting) holders(ctx context.Context, leaf Leaf) (all []member, known bool, err error) {
+	if leaf.Through != "" || s.grp == nil {
+		return nil, false, nil
+	}
+	for m := range s.grp.all {
+		if m.relation == "" || slices.Contains(leaf.Sets, Set{m.Type, m.relation}) {
+			all = append(all, m)
+		}
+	}
+	for _, set := range leaf.Sets {
+		if s.model.isGroup(set) {
+			continue
+		}
+		if set.Type != tenantType || s.tenant == "" {
+			return nil, false, nil // its objects cannot be named
+		}
+		own := map[authz.Ref]bool{{Type: tenantType, ID: s.tenant}: false}
+		if err := s.hold(ctx, set, own); err != nil {
+			return nil, false, err
+		}
+		for o, holds := range own {
+			if holds {
+				all = append(all, member{o, set.Relation})
+			}
+		}
+	}
+	return all, true, nil
+}
+
+// tenantType is the definition of which each tenant has one object: the tenant itself.
+const tenantType = "tenant"
+
+// fromRows decides from the side of the rows: it reads their relationships, and asks about what these lead to.
+func (s *sifting) fromRows(ctx context.Context, kind string, own []Leaf, rows []row, open []int, pass []bool) error {
+	places := make(map[string]int, len(open))
+	ids := make([]string, 0, len(open))
+	for _, i := range open {
+		if _, twice := places[rows[i].ref.ID]; !twice {
+			ids = append(ids, rows[i].ref.ID)
+		}
+		places[rows[i].ref.ID] = i
+	}
+	led := leads{}
+	err := s.cache.readMany(ctx, s.rev, kind, ids, relationsOf(own), func(r relations.Relationship) bool {
+		i, ok := places[r.Resource.ID]
+		if ok && !pass[i] {
+			pass[i] = s.weigh(own, r, i, led)
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.follow(ctx, led, pass); err != nil {
+		return err
+	}
+	for _, i := range open { // an object that is listed twice
+		pass[i] = pass[places[rows[i].ref.ID]]
+	}
+	return nil
+}
+
+func relationsOf(leaves []Leaf) []string {
+	var all []string
+	for _, leaf := range leaves {
+		if !slices.Contains(all, leaf.Relation) {
+			all = append(all, leaf.Relation)
+		}
+	}
+	return all
+}
+
+// leads are questions that decide about rows: for each subject set, object and row.
+type leads map[Set]map[authz.Ref][]int
+
+func (l leads) add(p Set, o authz.Ref, place int) {
+	if l[p] == nil {
+		l[p] = map[authz.Ref][]int{}
+	}
+	l[p][o] = append(l[p][o], place)
+}
+
+// weigh reports whether r grants the permission by itself. What depends on a question is added to led.
+func (s *sifting) weigh(own []Leaf, r relations.Relationship, place int, led leads) bool {
+	for _, leaf := range own {
+		switch {
+		case leaf.Relation != r.Relation:
+		case leaf.Through != "":
+			led.add(Set{r.Subject.Type, leaf.Through}, r.Subject, place)
+		case r.SubjectRelation == "":
+			if slices.Contains(s.who.all, r.Subject) {
+				return true
+			}
+		case s.grp != nil && s.model.isGroup(Set{r.Subject.Type, r.SubjectRelation}):
+			if s.grp.all[member{r.Subject, r.SubjectRelation}] {
+				return true
+			}
+		default:
+			led.add(Set{r.Subject.Type, r.SubjectRelation}, r.Subject, place)
+		}
+	}
+	return false
+}
+
+// follow answers the questions of led, each object once.
+func (s *sifting) follow(ctx context.Context, led leads, pass []bool) error {
+	for p, objects := range led {
+		wanted := map[authz.Ref]bool{}
+		for o, places := range objects {
+			if slices.ContainsFunc(places, func(i int) bool { return !pass[i] }) {
+				wanted[o] = false
+			}
+		}
+		if err := s.hold(ctx, p, wanted); err != nil {
+			return err
+		}
+		for o := range wanted {
+			for _, i := range objects[o] {
+				pass[i] = pass[i] || wanted[o]
+			}
+		}
+	}
+	return nil
+}

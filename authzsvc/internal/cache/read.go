@@ -1,0 +1,70 @@
+package cache
+
+import (
+	"context"
+	"slices"
+
+	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
+)
+
+// quickReader is offered by readers that answer in one query what would otherwise take many, or a sort.
+type quickReader interface {
+	// ReadMany calls yield for each relationship as of at whose resource is one of ids of resourceType and whose relation
+	// is one of names, in any order, until yield returns false.
+	ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names []string, yield func(relations.Relationship) bool) error
+	// ReadGranted calls yield with the id of each resource of resourceType, from first to last, that has relation name to
+	// exactly the given subject as of at, until yield returns false. subjectRelation is empty for the subject itself.
+	ReadGranted(ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation string,
+		first, last string, yield func(id string) bool) error
+}
+
+// readMany reads the relations names of many resources.
+func (c *Cache) readMany(ctx context.Context, at int64, resourceType string, ids, names []string, yield func(relations.Relationship) bool) error {
+	if len(ids) == 0 || len(names) == 0 {
+		return nil
+	}
+	if c.quick != nil {
+		return c.quick.ReadMany(ctx, relations.Revision(at), resourceType, ids, names, yield)
+	}
+	for _, id := range ids {
+		f := relations.Filter{ResourceType: resourceType, ResourceID: id}
+		if len(names) == 1 {
+			f.Relation = names[0]
+		}
+		more := true
+		err := c.reader.Read(ctx, relations.Revision(at), f, func(r relations.Relationship) bool {
+			if slices.Contains(names, r.Relation) {
+				more = yield(r)
+			}
+			return more
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// span is a range of ids, both ends included.
+type span struct{ first, last string }
+
+// everything is the span of all ids: no byte of one comes after "~".
+var everything = span{"", "~"}
+
+func (s span) has(o span) bool { return s.first <= o.first && o.last <= s.last }
+
+// readGranted reads which resources within ids have the relation that of names to m.
+func (c *Cache) readGranted(ctx context.Context, at int64, of Set, m member, ids span, yield func(id string) bool) error {
+	if c.quick != nil {
+		return c.quick.ReadGranted(ctx, relations.Revision(at), of.Type, of.Relation, m.Ref, m.relation, ids.first, ids.last, yield)
+	}
+	f := relations.Filter{
+		ResourceType: of.Type, Relation: of.Relation,
+		SubjectType: m.Type, SubjectID: m.ID, SubjectRelation: m.relation,
+	}
+	return c.reader.Read(ctx, relations.Revision(at), f, func(r relations.Relationship) bool {
+		id := r.Resource.ID
+		return r.SubjectRelation != m.relation || !ids.has(span{id, id}) || yield(id)
+	})
+}
