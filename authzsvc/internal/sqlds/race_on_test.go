@@ -1,0 +1,5 @@
+//go:build race
+
+package sqlds
+
+const raceDetector = true

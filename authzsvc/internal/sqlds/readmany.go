@@ -1,0 +1,98 @@
+package sqlds
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"github.com/authzed/spicedb/pkg/tuple"
+
+	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
+)
+
+// maxIDs bounds the resources of one statement.
+const maxIDs = 512
+
+// ReadMany calls yield for each relationship as of at whose resource is one of ids of resourceType and whose relation is
+// one of names, until yield returns false. Each resource's come together, in no order of resources.
+func (r relationReader) ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names []string, yield func(relations.Relationship) bool) error {
+	if len(names) == 0 {
+		return nil
+	}
+	own := reader{d: r.d, rev: int64(at), src: r.d.texts}
+	goOn := true
+	for chunk := range slices.Chunk(slices.Sorted(slices.Values(ids)), maxIDs) {
+		err := own.each(ctx, manyQuery(resourceType, slices.Compact(chunk), names), func(one *row) (bool, error) {
+			goOn = yield(one.edge())
+			return goOn, nil
+		})
+		if err != nil || !goOn {
+			return inWords(err)
+		}
+	}
+	return nil
+}
+
+func manyQuery(resourceType string, ids, names []string) *query {
+	q := newQuery(byResource)
+	q.is("rt", resourceType)
+	q.is("ro", ids...)
+	q.is("rr", names...)
+	q.ids = ids
+	q.match = func(k *key) bool { return slices.Contains(names, k.rr) }
+	return q
+}
+
+// textGranted reads only what rel_reverse holds, in its order.
+const textGranted = `SELECT ro FROM rel WHERE st = ? AND so = ? AND sr = ? AND rt = ? AND rr = ? AND ro >= ? AND ro <= ?
+	AND created <= ? AND deleted > ? AND expiry > ? ORDER BY ro LIMIT ?`
+
+// ReadGranted calls yield with the id of each resource of resourceType, from first to last, that has relation name to
+// exactly the given subject as of at, in order, until yield returns false. subjectRelation is empty for the subject itself.
+func (r relationReader) ReadGranted(
+	ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation string,
+	first, last string, yield func(id string) bool,
+) error {
+	if subjectRelation == "" {
+		subjectRelation = tuple.Ellipsis
+	}
+	own := reader{d: r.d, rev: int64(at), src: r.d.texts}
+	for {
+		page, err := own.granted(ctx, []any{
+			subject.Type, subject.ID, subjectRelation, resourceType, name, first, last, own.rev, own.rev, own.rev, pageRows,
+		})
+		if err != nil {
+			return err
+		}
+		for _, id := range page {
+			if !yield(id) {
+				return nil
+			}
+		}
+		if len(page) < pageRows {
+			return nil
+		}
+		first = page[len(page)-1] + "\x00" // the next text there is
+	}
+}
+
+// granted returns one page of ids.
+func (r *reader) granted(ctx context.Context, args []any) ([]string, error) {
+	done, err := r.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var page []string
+	err = r.src.rows(ctx, textGranted, args, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		page = append(page, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page, r.end()
+}
