@@ -1,0 +1,149 @@
+package authzsvc
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"nexus/authzsvc/authz"
+	"nexus/authzsvc/explain"
+	"nexus/authzsvc/relations"
+	"nexus/internal/errs"
+)
+
+// Question is a check about somebody, in the engine's terms.
+type Question struct {
+	Subjects []authz.Ref // any of whom may hold it: a person, and his admin key
+	Check    authz.Check
+	Name     string             // of the object, as the asker wrote it
+	At       time.Time          // as of this time; zero: now
+	Revision relations.Revision // as of this revision; zero: as At says
+	Full     bool               // trace past every cache
+}
+
+// Names returns the names that people know objects by; what it leaves out keeps the name in its id.
+type Names func(ctx context.Context, refs []authz.Ref) map[authz.Ref]string
+
+// Check answers one question. may proves that the asker may ask it.
+func (s *Service) Check(ctx context.Context, may authz.Proof, q Question) (bool, error) {
+	if err := authz.Ready(may); err != nil {
+		return false, err
+	}
+	finding, err := s.relations().Ask(ctx, q.Subjects, []authz.Check{q.Check})
+	if err != nil {
+		return false, err
+	}
+	return finding.Answers[0].Allowed, nil
+}
+
+// Explain answers one question with the way to the answer, as far as the asker, whose proof may is, can see it. open says
+// that he may know everything about the object; otherwise a denial about what he may not read tells him nothing that the
+// question did not.
+func (s *Service) Explain(ctx context.Context, may authz.Proof, q Question, open bool, names Names) (explain.Explanation, error) {
+	if err := authz.Ready(may); err != nil {
+		return explain.Explanation{}, err
+	}
+	at, err := s.revision(ctx, q)
+	if err != nil {
+		return explain.Explanation{}, err
+	}
+	trace, err := s.trace(ctx, at, q)
+	if err != nil {
+		return explain.Explanation{}, err
+	}
+	model, err := s.engine.Schema(ctx, at)
+	if err != nil {
+		return explain.Explanation{}, err
+	}
+	asker := may.Decision().Principal()
+	if !trace.Allowed && !open && !s.reads(ctx, asker, q.Check.Object()) {
+		return s.blind(ctx, trace, model, q.Name), nil
+	}
+	sharers, err := s.sharers(ctx, at, model, trace)
+	if err != nil {
+		return explain.Explanation{}, err
+	}
+	view := explain.Asker{
+		Visible: func(r authz.Ref) bool { return open || s.sees(ctx, asker, r) },
+		Names:   func(ctx context.Context, refs []authz.Ref) map[authz.Ref]string { return names(ctx, refs) },
+	}
+	e := view.WhyNot(ctx, trace, model, sharers)
+	e.Object.Name = q.Name
+	return e, nil
+}
+
+// blind explains a denial about what the asker may not read: from the question and the schema alone, so that it is the
+// same for what exists and for what does not.
+func (s *Service) blind(ctx context.Context, t explain.Trace, model *explain.Schema, name string) explain.Explanation {
+	flat := explain.Trace{Subject: t.Subject, Check: t.Check, At: t.At}
+	asker := explain.Asker{Visible: func(r authz.Ref) bool { return r == t.Subject }}
+	e := asker.WhyNot(ctx, flat, model, nil)
+	e.Object = explain.Entity{Type: t.Check.Type, Name: name}
+	e.Reason = strings.ReplaceAll(e.Reason, t.Check.ID, name)
+	return e
+}
+
+// trace asks for each subject until one holds.
+func (s *Service) trace(ctx context.Context, at relations.Revision, q Question) (t explain.Trace, err error) {
+	for _, subject := range q.Subjects {
+		t, err = s.engine.Explain(ctx, at, subject, q.Check, q.Full)
+		if err != nil || t.Allowed {
+			return t, err
+		}
+	}
+	if len(q.Subjects) > 1 {
+		t, err = s.engine.Explain(ctx, at, q.Subjects[0], q.Check, q.Full)
+	}
+	return t, err
+}
+
+func (s *Service) sharers(ctx context.Context, at relations.Revision, model *explain.Schema, t explain.Trace) ([]explain.Subject, error) {
+	permission := model.Sharing(t.Check.Type)
+	if t.Allowed || permission == "" {
+		return nil, nil
+	}
+	return s.engine.Expand(ctx, at, t.Check.Object(), permission)
+}
+
+// revision returns the revision that a question is about.
+func (s *Service) revision(ctx context.Context, q Question) (relations.Revision, error) {
+	switch {
+	case q.Revision != 0:
+		return q.Revision, nil
+	case q.At.IsZero():
+		return s.store.Reader().Head(ctx)
+	case q.At.After(s.clock.Now()):
+		return 0, errs.New(errs.Invalid, "cannot explain a time to come").As(errs.NotValid)
+	}
+	return s.store.At(ctx, q.At)
+}
+
+// reads reports whether the asker may read an object, now.
+func (s *Service) reads(ctx context.Context, asker authz.Principal, object authz.Ref) bool {
+	permission := map[string]string{"file": "read", "group": "member", "tenant": "access", "agent": "view", "platform": "administer"}[object.Type]
+	if permission == "" {
+		return false
+	}
+	finding, err := s.relations().Ask(ctx, asker.Subjects(), []authz.Check{{Type: object.Type, ID: object.ID, Permission: permission}})
+	return err == nil && finding.Answers[0].Allowed
+}
+
+// sees reports whether an explanation may show r to the asker: people of his own tenant, and what he may read.
+func (s *Service) sees(ctx context.Context, asker authz.Principal, r authz.Ref) bool {
+	if r.Type == "user" || r.Type == "key" {
+		return true
+	}
+	return s.reads(ctx, asker, r)
+}
+
+// Expand returns every subject that has the permission on object. may proves that the asker may know.
+func (s *Service) Expand(ctx context.Context, may authz.Proof, object authz.Ref, permission string) ([]explain.Subject, error) {
+	if err := authz.Ready(may); err != nil {
+		return nil, err
+	}
+	head, err := s.store.Reader().Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.engine.Expand(ctx, head, object, permission)
+}
