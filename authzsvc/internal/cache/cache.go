@@ -47,6 +47,7 @@ type Cache struct {
 	nodes   *nodes
 	entries *entries
 	links   links
+	flights flights
 
 	model   atomic.Pointer[model]
 	schemas atomic.Uint64 // how often any part of the schema was written
@@ -143,7 +144,26 @@ func (a *asking) answer(ctx context.Context, checks []authz.Check) ([]authz.Answ
 	if missed == 0 {
 		return answers, nil
 	}
+	if len(checks) == 1 {
+		return answers, a.missOne(ctx, answers)
+	}
 	return answers, a.miss(ctx, answers, missed)
+}
+
+// missOne is miss for a single question, which others may be asking at this moment.
+func (a *asking) missOne(ctx context.Context, answers []authz.Answer) error {
+	k := newKey(a.who, answers[0].Object(), answers[0].Permission)
+	if a.cache.flights.first(ctx, k) {
+		defer a.cache.flights.landed(k)
+		return a.miss(ctx, answers, 1)
+	}
+	e := a.known(answers[0].Check)
+	if e == nil {
+		return a.miss(ctx, answers, 1)
+	}
+	answers[0].Allowed, answers[0].Cached = e.value, true
+	a.add(e.deps)
+	return nil
 }
 
 func (a *asking) known(check authz.Check) *entry {

@@ -179,11 +179,13 @@ func (j *join) cut(ctx context.Context, c *change) error {
 // moved forgets how far r lies from its top, and all that is known when something lies below r, whose height it returns.
 func (j *join) moved(ctx context.Context, r authz.Ref) (int, error) {
 	delete(j.learned, r)
+	delete(j.d.batch.learned, r)
 	delete(j.d.graph.above, r)
 	height, err := j.height(ctx, r)
 	if height > 0 {
 		j.d.graph.stale = true
 		clear(j.learned)
+		clear(j.d.batch.learned)
 	}
 	return height, err
 }
@@ -294,6 +296,9 @@ func (w *walk) known(r authz.Ref) (int, bool) {
 	}
 	if w.j.d.graph.stale {
 		return 0, false
+	}
+	if n, ok := w.j.d.batch.learned[r]; ok {
+		return n, true
 	}
 	n, ok := w.j.d.graph.above[r]
 	return n, ok

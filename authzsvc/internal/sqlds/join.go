@@ -3,6 +3,7 @@ package sqlds
 import (
 	"context"
 	"database/sql"
+	"maps"
 
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/relations"
@@ -36,7 +37,8 @@ type batch struct {
 	raised  int64 // the newest revision whose changes were told, committed or not
 	soonest int64
 	hash    *string
-	schema  bool // some closure, be it rolled back, has written definitions
+	schema  bool              // some closure, be it rolled back, has written definitions
+	learned map[authz.Ref]int // what closures that are over and stand have found out; see graph
 }
 
 // join returns tx's share in the store. The first call of a closure gives it its revision.
@@ -51,6 +53,7 @@ func (d *Datastore) join(tx sqldb.Tx) (*join, error) {
 	if !ok {
 		return nil, errs.Bug("a transaction that is not SQLite's, or is over")
 	}
+	d.batch.learn()
 	j := &join{
 		d: d, tx: tx, conn: conn, rev: d.assign(), soonest: never,
 		touched: map[authz.Ref]struct{}{}, learned: map[authz.Ref]int{}, heights: map[authz.Ref]int{},
@@ -58,6 +61,17 @@ func (d *Datastore) join(tx sqldb.Tx) (*join, error) {
 	d.batch.running = j
 	tx.OnEnd(j.ended)
 	return j, nil
+}
+
+// learn keeps what the closure before this one has found out. It stands: a closure that fails is taken back before the next runs.
+func (b *batch) learn() {
+	if b.running == nil || len(b.running.learned) == 0 {
+		return
+	}
+	if b.learned == nil {
+		b.learned = map[authz.Ref]int{}
+	}
+	maps.Copy(b.learned, b.running.learned)
 }
 
 // ended takes the join into its batch once its fate is known.
