@@ -3,6 +3,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
@@ -20,17 +21,20 @@ func (Bytes) WireType() string { return "bytes" }
 
 // MarshalJSON writes the typed form.
 func (b Bytes) MarshalJSON() ([]byte, error) {
-	const head, tail = `{"__type__":"bytes","data":"`, `"}`
-	out := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(b))+len(tail))
-	out = append(out, head...)
+	out := make([]byte, 0, len(bytesHead)+base64.StdEncoding.EncodedLen(len(b))+len(bytesTail))
+	out = append(out, bytesHead...)
 	out = base64.StdEncoding.AppendEncode(out, b)
-	return append(out, tail...), nil
+	return append(out, bytesTail...), nil
 }
 
 // UnmarshalJSON reads the typed form.
 func (b *Bytes) UnmarshalJSON(raw []byte) error {
 	if len(raw) > 0 && raw[0] == '"' {
 		return errs.New(errs.Invalid, "Strings must be encoded before hashing")
+	}
+	if data, ok := plainBytes(raw); ok {
+		*b = data
+		return nil
 	}
 	var typed struct {
 		Type string `json:"__type__"`
@@ -46,6 +50,22 @@ func (b *Bytes) UnmarshalJSON(raw []byte) error {
 	*b = data
 	return nil
 }
+
+// plainBytes reads the form as MarshalJSON writes it, without taking the object apart. Base64 has no byte that JSON escapes.
+func plainBytes(raw []byte) ([]byte, bool) {
+	text, ok := bytes.CutPrefix(raw, []byte(bytesHead))
+	if !ok {
+		return nil, false
+	}
+	if text, ok = bytes.CutSuffix(text, []byte(bytesTail)); !ok {
+		return nil, false
+	}
+	data := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Decode(data, text)
+	return data[:n], err == nil
+}
+
+const bytesHead, bytesTail = `{"__type__":"bytes","data":"`, `"}`
 
 // Time is an instant: written as RFC 3339 in UTC with Z, read from that or from {"__type__":"datetime","data":"…"}.
 type Time struct{ time.Time }

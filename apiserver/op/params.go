@@ -40,12 +40,10 @@ func fill(raw json.RawMessage, p any) error {
 	if raw[0] != '{' {
 		return errs.New(errs.Invalid, "params must be an object")
 	}
-	for _, name := range required(reflect.TypeOf(p).Elem()) {
-		if !present(raw, name) {
-			return errs.New(errs.Invalid, "missing parameter: %s", name)
-		}
-	}
 	err := json.Unmarshal(raw, p)
+	if name := missing(raw, p); name != "" {
+		return errs.New(errs.Invalid, "missing parameter: %s", name)
+	}
 	if err == nil {
 		return nil
 	}
@@ -60,33 +58,45 @@ func fill(raw json.RawMessage, p any) error {
 	return errs.New(errs.Invalid, "params cannot be read").Because(err)
 }
 
-// present reports whether the object raw has a member name that is not null.
-func present(raw []byte, name string) bool {
-	if !bytes.Contains(raw, []byte(`"`+name+`"`)) {
-		return false
-	}
+// missing returns a required parameter that the object raw, which was read into p, does not have or has as null. Only what
+// came out as a zero value can be missing, so the object is looked at again in that case alone.
+func missing(raw []byte, p any) string {
+	v := reflect.ValueOf(p).Elem()
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return true // the real decoding says what is wrong
-	}
-	value, ok := members[name]
-	return ok && !bytes.Equal(bytes.TrimSpace(value), []byte("null"))
-}
-
-var requiredOf sync.Map // reflect.Type → []string
-
-func required(t reflect.Type) []string {
-	if known, ok := requiredOf.Load(t); ok {
-		return known.([]string)
-	}
-	var names []string
-	for _, p := range Params(t) {
-		if p.Required {
-			names = append(names, p.Name)
+	for _, f := range required(v.Type()) {
+		if !v.FieldByIndex(f.index).IsZero() {
+			continue
+		}
+		if members == nil && json.Unmarshal(raw, &members) != nil {
+			return ""
+		}
+		if value, ok := members[f.name]; !ok || bytes.Equal(bytes.TrimSpace(value), []byte("null")) {
+			return f.name
 		}
 	}
-	requiredOf.Store(t, names)
-	return names
+	return ""
+}
+
+// field is a required parameter and where it stands in its struct.
+type field struct {
+	name  string
+	index []int
+}
+
+var requiredOf sync.Map // reflect.Type → []field
+
+func required(t reflect.Type) []field {
+	if known, ok := requiredOf.Load(t); ok {
+		return known.([]field)
+	}
+	var fields []field
+	for _, f := range reflect.VisibleFields(t) {
+		if name := jsonName(f); name != "" && f.Tag.Get("need") == "required" {
+			fields = append(fields, field{name, f.Index})
+		}
+	}
+	requiredOf.Store(t, fields)
+	return fields
 }
 
 // recorded returns what the record keeps of p: the tagged fields, and of those only what the tag allows. An untagged field
