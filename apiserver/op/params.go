@@ -63,8 +63,8 @@ func fill(raw json.RawMessage, p any) error {
 func missing(raw []byte, p any) string {
 	v := reflect.ValueOf(p).Elem()
 	var members map[string]json.RawMessage
-	for _, f := range required(v.Type()) {
-		if !v.FieldByIndex(f.index).IsZero() {
+	for _, f := range fieldsOf(v.Type()) {
+		if !f.required || !v.FieldByIndex(f.index).IsZero() {
 			continue
 		}
 		if members == nil && json.Unmarshal(raw, &members) != nil {
@@ -77,25 +77,27 @@ func missing(raw []byte, p any) string {
 	return ""
 }
 
-// field is a required parameter and where it stands in its struct.
+// field is a parameter and where it stands in its struct.
 type field struct {
-	name  string
-	index []int
+	name     string
+	index    []int
+	required bool
+	audit    string
 }
 
-var requiredOf sync.Map // reflect.Type → []field
+var knownFields sync.Map // reflect.Type → []field
 
-func required(t reflect.Type) []field {
-	if known, ok := requiredOf.Load(t); ok {
+func fieldsOf(t reflect.Type) []field {
+	if known, ok := knownFields.Load(t); ok {
 		return known.([]field)
 	}
 	var fields []field
 	for _, f := range reflect.VisibleFields(t) {
-		if name := jsonName(f); name != "" && f.Tag.Get("need") == "required" {
-			fields = append(fields, field{name, f.Index})
+		if name := jsonName(f); name != "" {
+			fields = append(fields, field{name, f.Index, f.Tag.Get("need") == "required", f.Tag.Get("audit")})
 		}
 	}
-	requiredOf.Store(t, fields)
+	knownFields.Store(t, fields)
 	return fields
 }
 
@@ -104,12 +106,10 @@ func required(t reflect.Type) []field {
 func recorded(p any) map[string]string {
 	v := reflect.ValueOf(p).Elem()
 	kept := map[string]string{}
-	for _, f := range reflect.VisibleFields(v.Type()) {
-		tag, value := f.Tag.Get("audit"), v.FieldByIndex(f.Index)
-		if tag == "" || value.IsZero() {
-			continue
+	for _, f := range fieldsOf(v.Type()) {
+		if value := v.FieldByIndex(f.index); f.audit != "" && !value.IsZero() {
+			kept[f.name] = keep(f.audit, value)
 		}
-		kept[jsonName(f)] = keep(tag, value)
 	}
 	if len(kept) == 0 {
 		return nil

@@ -41,7 +41,7 @@ func (k keyOps) create(ctx context.Context, _ authz.Principal, p *api.CreateKeyP
 		Name: p.Name, Prefix: p.Prefix, User: p.UserID, SubjectType: p.SubjectType, Subject: p.SubjectID, Admin: p.IsAdmin, Scopes: p.Scopes,
 	}
 	if p.ExpiresDays != nil {
-		spec.Expires = time.Now().AddDate(0, 0, *p.ExpiresDays).UTC()
+		spec.Lifetime = time.Duration(*p.ExpiresDays) * 24 * time.Hour
 	}
 	key, err := k.forge(ctx, g, p.Tenant, spec)
 	if err != nil {

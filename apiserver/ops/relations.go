@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"errors"
 
 	"nexus/apiserver/api"
 	"nexus/apiserver/op"
@@ -59,7 +60,7 @@ func (r relationOps) relatable(ctx context.Context, who authz.Principal, p *api.
 	case "file":
 		return r.sharing(ctx, who, p)
 	case "group":
-		return r.enrolling(ctx, who, p.Object.ID())
+		return enrolling(who, p.Object.ID())
 	case "tenant":
 		if _, err := r.tenant(who, p.Object.ID()); err != nil {
 			return n, err
@@ -91,19 +92,16 @@ func (r relationOps) sharing(ctx context.Context, who authz.Principal, p *api.Re
 	}), nil
 }
 
-func (r relationOps) enrolling(ctx context.Context, who authz.Principal, name string) (n authz.Need[relateGrant], err error) {
+// enrolling is the need to manage a group, or to administer the tenant and found it. Both are asked whether or not the group
+// is there, so that a refusal does not tell: nobody manages a group that is not.
+func enrolling(who authz.Principal, name string) (n authz.Need[relateGrant], err error) {
 	g, err := schema.GroupOf(who.Tenant, name)
 	if err != nil {
 		return n, err
 	}
-	exists, err := r.names.HasGroup(ctx, who.Tenant, name)
-	if err != nil {
-		return n, err
-	}
-	if exists {
-		return authz.Map(g.Manage(), func(g schema.ManageGroup) relateGrant { return relateGrant{Group: g, side: group} }), nil
-	}
-	return authz.Map(schema.Home(who).Administer(), func(g schema.AdministerTenant) relateGrant { return relateGrant{Tenant: g, side: founded} }), nil
+	manage := authz.Map(g.Manage(), func(g schema.ManageGroup) relateGrant { return relateGrant{Group: g, side: group} })
+	administer := authz.Map(schema.Home(who).Administer(), func(g schema.AdministerTenant) relateGrant { return relateGrant{Tenant: g, side: founded} })
+	return either(manage, administer), nil
 }
 
 func (r relationOps) relate(ctx context.Context, who authz.Principal, p *api.RelateParams, g relateGrant) (api.TupleID, error) {
@@ -157,6 +155,9 @@ func (r relationOps) unrelatable(ctx context.Context, who authz.Principal, p *ap
 	switch {
 	case found && object.Type == "file":
 		a, err := r.names.AddressOf(ctx, object)
+		if errors.Is(err, errs.NotFound) {
+			break // it went since
+		}
 		if err != nil {
 			return n, err
 		}

@@ -28,8 +28,7 @@ var untouching = []string{api.Whoami.Name, api.Health.Name, api.Status.Name}
 func resolving(statement string) bool {
 	for _, s := range []string{
 		"SELECT id, tenant, parent, path, state, created, modified FROM dirs WHERE tenant",
-		"SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified\n\t\tFROM dirs d JOIN files f ON f.dir = d.id WHERE d.tenant = ?1 AND d.path = ?2 AND f.name = ?3",
-		"SELECT count(*) FROM groups",
+		"SELECT d.id, d.tenant, d.parent, d.path, d.state, d.created, d.modified,\n\t\t\tCOALESCE(f.id, '')",
 		"SELECT id, tenant, resource_type, resource_id, relation, subject_type, subject_id, subject_relation, created FROM tuples WHERE id",
 		"SELECT d.path, f.name FROM files f JOIN dirs d ON d.id = f.dir WHERE f.id",
 		"SELECT path FROM dirs WHERE id",

@@ -162,8 +162,13 @@ func From(err error) *Error {
 	return &Error{Kind: Internal, Err: err}
 }
 
-// KindOf returns the kind of err; Internal for a foreign one.
-func KindOf(err error) Kind { return From(err).Kind }
+// KindOf returns the kind of err; Internal for a foreign one, and for none: who asks for the kind of no error has lost one.
+func KindOf(err error) Kind {
+	if err == nil {
+		return Internal
+	}
+	return From(err).Kind
+}
 
 // Public returns the text a caller may see: the error's own where the caller is to blame, a fixed one otherwise.
 func Public(err error) string {

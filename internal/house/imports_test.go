@@ -182,7 +182,7 @@ var rows = []row{
 	{
 		from:   "apiserver/client",
 		may:    []string{"apiserver/op", "apiserver/api", "internal/errs", "internal/paths"},
-		tests:  []string{"apiserver/..."},
+		tests:  []string{"apiserver/...", "authzsvc/authz", "schema"},
 		reason: "a client holds contracts and speaks the wire; code of the server has no place in it",
 	},
 	{

@@ -1,0 +1,90 @@
+package client
+
+import (
+	"encoding/json"
+	"strings"
+
+	"nexus/apiserver/api"
+	"nexus/apiserver/op"
+)
+
+// results reads the answers that travel in another form than the result, by operation.
+var results = collect(
+	result(api.Read, readResult),
+	result(api.FileExists, existsResult),
+	result(api.List, listResult),
+)
+
+// row is one line of the table.
+type row struct {
+	operation string
+	read      func(params any, raw json.RawMessage) (any, error)
+}
+
+// result is the row of contract c.
+func result[P, R any](c *op.Contract[P, R], read func(P, json.RawMessage) (R, error)) row {
+	return row{c.Name, func(params any, raw json.RawMessage) (any, error) { return read(params.(P), raw) }}
+}
+
+func collect(rows ...row) map[string]func(any, json.RawMessage) (any, error) {
+	table := make(map[string]func(any, json.RawMessage) (any, error), len(rows))
+	for _, r := range rows {
+		table[r.operation] = r.read
+	}
+	return table
+}
+
+// decode returns the result of a call.
+func decode[P, R any](c *op.Contract[P, R], params P, raw json.RawMessage) (r R, err error) {
+	read, ok := results[c.Name]
+	if !ok {
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return r, strange(err)
+		}
+		return r, nil
+	}
+	v, err := read(params, raw)
+	if err != nil {
+		return r, strange(err)
+	}
+	return v.(R), nil
+}
+
+func readResult(p api.ReadParams, raw json.RawMessage) (api.ReadResult, error) {
+	var wire struct {
+		Content  []byte       `json:"content"`
+		Metadata api.Metadata `json:"metadata"`
+	}
+	err := json.Unmarshal(raw, &wire)
+	return api.ReadResult{Content: wire.Content, WithMetadata: p.Metadata, Meta: wire.Metadata}, err
+}
+
+func existsResult(_ api.PathParams, raw json.RawMessage) (r api.Exists, err error) {
+	return r, json.Unmarshal(raw, &r.Exists)
+}
+
+// listResult reads paths, or objects when details were asked for. A slash at the end marks a folder, and is no part of its path.
+func listResult(p api.ListParams, raw json.RawMessage) (api.ListResult, error) {
+	r := api.ListResult{Details: p.Details}
+	if p.Details {
+		err := json.Unmarshal(raw, &r.Entries)
+		for i := range r.Entries {
+			r.Entries[i].Path, _ = withoutSlash(r.Entries[i].Path)
+		}
+		return r, err
+	}
+	var paths []string
+	err := json.Unmarshal(raw, &paths)
+	r.Entries = make([]api.Metadata, len(paths))
+	for i, path := range paths {
+		r.Entries[i].Path, r.Entries[i].IsDirectory = withoutSlash(path)
+	}
+	return r, err
+}
+
+func withoutSlash(path string) (clean string, folder bool) {
+	if path == "/" {
+		return path, true
+	}
+	return strings.CutSuffix(path, "/")
+}

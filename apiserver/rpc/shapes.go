@@ -1,0 +1,174 @@
+package rpc
+
+import (
+	"nexus/apiserver/api"
+	"nexus/apiserver/op"
+	"nexus/internal/errs"
+)
+
+// ask is what the form of an answer depends on beside the result.
+type ask struct {
+	client bool // the Python client's dialect
+	uuid   bool // the call's id is a UUID, as that client's are, whatever the dialect
+}
+
+// shapes gives the wire form of the results that do not travel as they are, by operation.
+var shapes = collect(
+	shape(api.Read, readShape),
+	shape(api.FileExists, existsShape),
+	shape(api.GetMetadata, metadataShape),
+	shape(api.List, listShape),
+	shape(api.Check, checkShape),
+	shape(api.Expand, expandShape),
+)
+
+// row is one line of the table.
+type row struct {
+	operation string
+	form      func(a ask, result any) (any, error)
+}
+
+// shape is the row of contract c.
+func shape[P, R any](c *op.Contract[P, R], form func(a ask, result R) any) row {
+	return row{c.Name, func(a ask, result any) (any, error) {
+		r, ok := result.(R)
+		if !ok {
+			return nil, errs.Bug("operation %s answers a %T", c.Name, result)
+		}
+		return form(a, r), nil
+	}}
+}
+
+func collect(rows ...row) map[string]func(ask, any) (any, error) {
+	table := make(map[string]func(ask, any) (any, error), len(rows))
+	for _, r := range rows {
+		table[r.operation] = r.form
+	}
+	return table
+}
+
+// readShape serves both dialects: to every version of the client it is the bytes themselves, to readers of the document an
+// object with content and encoding.
+func readShape(_ ask, r api.ReadResult) any {
+	if r.Content == nil {
+		r.Content = []byte{} // empty, not null
+	}
+	if !r.WithMetadata {
+		return hybridBytes(r.Content)
+	}
+	return &contents{
+		Content: r.Content, Encoding: "base64", Metadata: entryOf(r.Meta, false),
+		Etag: r.Meta.Etag, Version: r.Meta.Version, Size: r.Meta.Size, Modified: r.Meta.Modified,
+	}
+}
+
+// contents are a file's contents with its metadata, in the document's place and flat.
+type contents struct {
+	Content  []byte   `json:"content"`
+	Encoding string   `json:"encoding"`
+	Metadata entry    `json:"metadata"`
+	Etag     string   `json:"etag"`
+	Version  int64    `json:"version"`
+	Size     int64    `json:"size"`
+	Modified api.Time `json:"modified_at"`
+}
+
+func existsShape(a ask, r api.Exists) any {
+	if a.client {
+		return r
+	}
+	return r.Exists
+}
+
+// entry is what is known of a file or folder, under the document's names and the client's.
+type entry struct {
+	api.Metadata
+	MimeType string `json:"mime_type,omitempty"`
+}
+
+// entryOf returns m for the wire. The document writes folders with a slash at the end in lists.
+func entryOf(m api.Metadata, slash bool) entry {
+	if slash {
+		m.Path = withSlash(m)
+	}
+	return entry{m, m.ContentType}
+}
+
+// described is metadata for both dialects: flat, and again where the client looks for it.
+type described struct {
+	entry
+	Metadata entry `json:"metadata"`
+}
+
+func metadataShape(a ask, m *api.Metadata) any {
+	switch {
+	case m != nil:
+		e := entryOf(*m, false)
+		return described{e, e}
+	case a.client:
+		return struct {
+			Metadata *entry `json:"metadata"`
+		}{}
+	}
+	return nil
+}
+
+func listShape(a ask, r api.ListResult) any {
+	var list any
+	if r.Details {
+		list = entries(r.Entries, !a.client)
+	} else {
+		list = names(r.Entries, !a.client)
+	}
+	if a.client {
+		return struct {
+			Files any `json:"files"`
+		}{list}
+	}
+	return list
+}
+
+func entries(all []api.Metadata, slash bool) []entry {
+	list := make([]entry, len(all))
+	for i, m := range all {
+		list[i] = entryOf(m, slash)
+	}
+	return list
+}
+
+func names(all []api.Metadata, slash bool) []string {
+	list := make([]string, len(all))
+	for i, m := range all {
+		list[i] = m.Path
+		if slash {
+			list[i] = withSlash(m)
+		}
+	}
+	return list
+}
+
+func withSlash(m api.Metadata) string {
+	if m.IsDirectory && m.Path != "/" {
+		return m.Path + "/"
+	}
+	return m.Path
+}
+
+// checkShape never lets a refusal look like a permission: the client takes any object for true, so what may be the client
+// gets a bare false, even in the document's dialect.
+func checkShape(a ask, r api.Allowed) any {
+	if a.client || a.uuid && !r.Allowed {
+		return r.Allowed
+	}
+	return r
+}
+
+func expandShape(a ask, r api.Subjects) any {
+	if r.Subjects == nil {
+		r.Subjects = []api.Ref{}
+	}
+	if a.client {
+		return r.Subjects
+	}
+	return r
+}
