@@ -18,9 +18,6 @@ import (
 
 const module = "nexus"
 
-// keep names every dependency whose user is still to be written, so that the module file keeps it. It holds no code.
-const keep = "internal"
-
 // pkg is a package of the module, as go list tells it.
 type pkg struct {
 	Dir            string
