@@ -1,0 +1,210 @@
+// Package config reads the server's settings: flags over NEXUS_* environment over a YAML file over defaults. A key that it
+// does not know is refused wherever it stands. To add a setting, add its field to Config and its row to settings.
+package config
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"nexus/internal/errs"
+)
+
+// Config is every setting of a server.
+type Config struct {
+	Data           string        `koanf:"data"`
+	Listen         string        `koanf:"listen"`
+	AdminKeyFile   string        `koanf:"admin-key-file"`
+	Dialect        string        `koanf:"dialect"`
+	BodyLimit      int64         `koanf:"body-limit"`
+	TrustedProxies []string      `koanf:"trusted-proxies"`
+	RateKey        float64       `koanf:"rate-key"`
+	RateAddress    float64       `koanf:"rate-address"`
+	PolicyDir      string        `koanf:"policy-dir"`
+	PolicyDisabled []string      `koanf:"policy-disabled"`
+	History        time.Duration `koanf:"history"`
+	AuditKeep      time.Duration `koanf:"audit-keep"`
+	AuditKeepBytes int64         `koanf:"audit-keep-bytes"`
+	AuditReserve   int64         `koanf:"audit-reserve-bytes"`
+	DrainFor       time.Duration `koanf:"drain-for"`
+	LogLevel       string        `koanf:"log-level"`
+	LogFormat      string        `koanf:"log-format"`
+}
+
+// setting is one row: the name of a flag and of a key in the file, NEXUS_NAME in the environment.
+type setting struct {
+	name  string
+	value any // the default, of the field's type
+	doc   string
+}
+
+var settings = []setting{
+	{"data", "nexus-data", "data directory: the database and the decision record"},
+	{"listen", "127.0.0.1:8765", "address to serve HTTP on"},
+	{"admin-key-file", "", "write the first admin key to this file, mode 0600, instead of printing it"},
+	{"dialect", "auto", "form of JSON-RPC answers: auto, document or client"},
+	{"body-limit", int64(64 << 20), "largest request body, in bytes"},
+	{"trusted-proxies", []string{}, "networks (CIDR) whose X-Forwarded-For is believed"},
+	{"rate-key", float64(0), "operations a second of one key; 0: the built-in 20000, negative: no limit"},
+	{"rate-address", float64(0), "requests a second of one client address; 0: the built-in 20000, negative: no limit"},
+	{"policy-dir", "", "directory of your own *.rego policies"},
+	{"policy-disabled", []string{}, "ids of shipped policies to leave out"},
+	{"history", 30 * 24 * time.Hour, "how long relationships can be asked as of an earlier time"},
+	{"audit-keep", time.Duration(0), "delete segments of the record older than this; 0: never"},
+	{"audit-keep-bytes", int64(0), "delete the oldest segments of the record beyond this total; 0: never"},
+	{"audit-reserve-bytes", int64(64 << 20), "room given back to the record when the disk is full"},
+	{"drain-for", 10 * time.Second, "how long requests may still run at the end"},
+	{"log-level", "info", "debug, info, warn or error"},
+	{"log-format", "text", "text or json"},
+}
+
+// others are NEXUS_* variables that are no settings of the server.
+var others = []string{"NEXUS_URL", "NEXUS_API_KEY", "NEXUS_CONFIG", "NEXUS_CI"}
+
+// Flags adds a flag for each setting, and --config for the file.
+func Flags(fs *pflag.FlagSet) {
+	fs.String("config", "", "YAML file of settings (or NEXUS_CONFIG)")
+	for _, s := range settings {
+		switch v := s.value.(type) {
+		case string:
+			fs.String(s.name, v, s.doc)
+		case int64:
+			fs.Int64(s.name, v, s.doc)
+		case float64:
+			fs.Float64(s.name, v, s.doc)
+		case time.Duration:
+			fs.Duration(s.name, v, s.doc)
+		case []string:
+			fs.StringSlice(s.name, v, s.doc)
+		}
+	}
+}
+
+// Load reads the settings: fs are parsed flags that Flags added, environ is as os.Environ gives it.
+func Load(fs *pflag.FlagSet, environ []string) (Config, error) {
+	k := koanf.New(".")
+	if err := loadFile(k, fs, environ); err != nil {
+		return Config{}, err
+	}
+	if err := loadEnviron(k, environ); err != nil {
+		return Config{}, err
+	}
+	if err := k.Load(posflag.Provider(fs, ".", k), nil); err != nil {
+		return Config{}, errs.New(errs.Invalid, "flags cannot be read").Because(err)
+	}
+	k.Delete("config")
+	k.Delete("help")
+	var c Config
+	err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		Result: &c, ErrorUnused: true, WeaklyTypedInput: true, TagName: "koanf",
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), mapstructure.StringToSliceHookFunc(",")),
+	}})
+	if err != nil {
+		return Config{}, errs.New(errs.Invalid, "settings: %s", firstLine(err)).Because(err)
+	}
+	return c, c.check()
+}
+
+func loadFile(k *koanf.Koanf, fs *pflag.FlagSet, environ []string) error {
+	path, _ := fs.GetString("config")
+	if path == "" {
+		path = lookup(environ, "NEXUS_CONFIG")
+	}
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Stat(path); err != nil {
+		return errs.New(errs.Invalid, "config file %s cannot be read", path).Because(err)
+	}
+	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+		return errs.New(errs.Invalid, "config file %s: %s", path, firstLine(err)).Because(err)
+	}
+	for _, key := range k.Keys() {
+		if !known(key) {
+			return errs.New(errs.Invalid, "config file %s: unknown key %q", path, key)
+		}
+	}
+	return nil
+}
+
+func loadEnviron(k *koanf.Koanf, environ []string) error {
+	var unknown string
+	provider := env.Provider(".", env.Opt{
+		Prefix: "NEXUS_",
+		TransformFunc: func(name, value string) (string, any) {
+			key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "NEXUS_")), "_", "-")
+			switch {
+			case slices.Contains(others, name) || strings.HasPrefix(name, "NEXUS_TEST_"):
+				return "", nil
+			case !known(key):
+				unknown = name
+				return "", nil
+			}
+			return key, value
+		},
+		EnvironFunc: func() []string { return environ },
+	})
+	if err := k.Load(provider, nil); err != nil {
+		return errs.New(errs.Invalid, "environment cannot be read").Because(err)
+	}
+	if unknown != "" {
+		return errs.New(errs.Invalid, "unknown setting %s in the environment", unknown)
+	}
+	return nil
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Data == "":
+		return errs.New(errs.Invalid, "data must name a directory")
+	case !slices.Contains([]string{"auto", "document", "client"}, c.Dialect):
+		return errs.New(errs.Invalid, "dialect must be auto, document or client, not %q", c.Dialect)
+	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel):
+		return errs.New(errs.Invalid, "log-level must be debug, info, warn or error, not %q", c.LogLevel)
+	case c.LogFormat != "text" && c.LogFormat != "json":
+		return errs.New(errs.Invalid, "log-format must be text or json, not %q", c.LogFormat)
+	case c.BodyLimit < 1024:
+		return errs.New(errs.Invalid, "body-limit must be at least 1024")
+	case c.History < 0 || c.AuditKeep < 0 || c.AuditKeepBytes < 0 || c.DrainFor < 0:
+		return errs.New(errs.Invalid, "history, audit-keep, audit-keep-bytes and drain-for must not be negative")
+	}
+	return nil
+}
+
+// Describe returns every setting for people: its flag, variable, default and meaning.
+func Describe() string {
+	var b strings.Builder
+	for _, s := range settings {
+		variable := "NEXUS_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+		fmt.Fprintf(&b, "%-22s %-28s %-16v %s\n", s.name, variable, s.value, s.doc)
+	}
+	return b.String()
+}
+
+func known(key string) bool {
+	return slices.ContainsFunc(settings, func(s setting) bool { return s.name == key })
+}
+
+func lookup(environ []string, name string) string {
+	for _, kv := range environ {
+		if k, v, _ := strings.Cut(kv, "="); k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+	return line
+}

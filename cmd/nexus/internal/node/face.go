@@ -1,0 +1,78 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"nexus/apiserver"
+	"nexus/apiserver/authn"
+	"nexus/apiserver/rpc"
+	"nexus/authzsvc/audit"
+	"nexus/storage"
+)
+
+// Face says how a node is served.
+type Face struct {
+	Dialect     rpc.Dialect
+	BodyLimit   int64 // bytes
+	RateKey     float64
+	RateAddress float64
+	Proxies     []netip.Prefix
+	DrainFor    time.Duration
+	Log         *slog.Logger
+}
+
+// Server returns the HTTP server over the node. The caller serves and ends it before it closes the node.
+func (n *Node) Server(f Face) (*apiserver.Server, error) {
+	guard, err := authn.New(authn.Config{
+		Credentials: credentials{n.Credentials}, Proxies: f.Proxies,
+		Rates: authn.Rates{Key: rate(f.RateKey), Address: rate(f.RateAddress)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	metrics := apiserver.NewMetrics()
+	n.observe(metrics.Registry)
+	face, err := rpc.New(rpc.Config{
+		Table: n.Table, Guard: guard, Dialect: f.Dialect, MaxBody: f.BodyLimit, Log: f.Log, Observe: metrics.Operation, Turned: n.turned,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.New(apiserver.Config{
+		Faces: []apiserver.Face{face}, Probes: []apiserver.Probe{{Name: "node", Ask: n.Ready}},
+		Metrics: metrics, Log: f.Log, DrainTimeout: f.DrainFor,
+	})
+}
+
+// turned notes in the record what was turned away before it was decided. A record that cannot be written is unhealthy by
+// itself; the call is refused in any case.
+func (n *Node) turned(ctx context.Context, t rpc.Turned) {
+	_ = n.Service.Record().Refused(ctx, audit.Refusal{
+		Kind: t.Err.Kind, Reason: t.Err.Reason, Address: t.Address, Op: t.Operation, Key: t.Key,
+	})
+}
+
+func rate(perSecond float64) authn.Rate {
+	return authn.Rate{PerSecond: perSecond, Burst: int(2 * perSecond)}
+}
+
+// credentials is storage's answer to who holds a key, as authentication asks it.
+type credentials struct{ *storage.Credentials }
+
+func (c credentials) ByHash(ctx context.Context, sum [32]byte) (authn.Credential, error) {
+	h, err := c.Credentials.ByHash(ctx, sum)
+	if err != nil {
+		return authn.Credential{}, err
+	}
+	out := authn.Credential{
+		KeyID: h.KeyID, Tenant: h.Tenant, SubjectType: h.SubjectType, SubjectName: h.Subject, User: h.User,
+		Admin: h.Admin, Platform: h.Platform, Scopes: h.Scopes, Expires: h.Expires,
+	}
+	if h.SubjectType == "agent" {
+		out.Owner = h.User
+	}
+	return out, nil
+}

@@ -1,0 +1,154 @@
+// Package node wires one running server: database, decision service, storage, operations and faces. It holds no logic of
+// its own. To add a part, open it in Open, close it in Close, in the reverse order.
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"nexus/apiserver/api"
+	"nexus/apiserver/op"
+	"nexus/apiserver/ops"
+	"nexus/authzsvc"
+	"nexus/authzsvc/audit"
+	"nexus/internal/clock"
+	"nexus/internal/errs"
+	"nexus/internal/sqldb"
+	"nexus/storage"
+)
+
+// Config says what a node works with. DataDir is required.
+type Config struct {
+	DataDir   string // holds the database and the record; made when missing
+	PolicyDir string
+	Disabled  []string // ids of shipped policies to leave out
+	History   time.Duration
+	Record    audit.Options
+	Version   string
+	Log       *slog.Logger
+	Clock     clock.Clock // nil: the machine's
+	Lite      sqldb.LiteOptions
+}
+
+// Node is one server without its listener. It is safe for concurrent use.
+type Node struct {
+	DB          *sqldb.Lite
+	Service     *authzsvc.Service
+	Store       *storage.Store
+	Credentials *storage.Credentials
+	Table       *op.Table
+
+	stop context.CancelFunc
+	idle chan error
+}
+
+// Files of a data directory.
+const (
+	databaseFile = "nexus.db"
+	recordDir    = "audit"
+)
+
+// DatabasePath returns where the database of a data directory is.
+func DatabasePath(dir string) string { return filepath.Join(dir, databaseFile) }
+
+// RecordDir returns where the decision record of a data directory is.
+func RecordDir(dir string) string { return filepath.Join(dir, recordDir) }
+
+// Open opens everything below the faces, and closes what an earlier process left open in the record. It refuses a directory
+// that another process serves.
+func Open(ctx context.Context, c Config) (_ *Node, err error) {
+	if c.Clock == nil {
+		c.Clock = clock.System{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, errs.New(errs.Invalid, "data directory %s cannot be made", c.DataDir).Because(err)
+	}
+	n := &Node{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	if n.DB, err = sqldb.OpenLite(ctx, DatabasePath(c.DataDir), c.Lite); err != nil {
+		return nil, err
+	}
+	if err := n.open(ctx, c); err != nil {
+		return nil, err
+	}
+	n.run()
+	return n, nil
+}
+
+func (n *Node) open(ctx context.Context, c Config) (err error) {
+	n.Service, err = authzsvc.Open(ctx, authzsvc.Config{
+		Database: n.DB, RecordDir: RecordDir(c.DataDir), Operations: names(), PolicyDir: c.PolicyDir, Disabled: c.Disabled,
+		History: c.History, Record: c.Record, Clock: c.Clock, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := storage.Migrate(ctx, n.DB); err != nil {
+		return err
+	}
+	n.Store = storage.New(n.DB, n.Service.Writer(), n.Service.Reader(), c.Clock)
+	n.Credentials = n.Store.Credentials()
+	settled, err := n.Service.Settle(ctx, n.Store.Effect)
+	if err != nil {
+		return err
+	}
+	if settled > 0 {
+		c.Log.Warn("an earlier server ended early: its open decisions were closed by what was committed", "decisions", settled)
+	}
+	n.Table = op.NewTable(n.Service.Gate())
+	answers := inquiry{n.Service, n.Store.Names()}
+	return ops.Fill(n.Table, ops.Deps{Store: n.Store, Inquiry: answers, Record: record{answers}, Info: info(c)})
+}
+
+// run starts what works in the background.
+func (n *Node) run() {
+	ctx, stop := context.WithCancel(context.Background())
+	n.stop, n.idle = stop, make(chan error, 1)
+	go func() { n.idle <- n.Credentials.Run(ctx) }()
+}
+
+// Ready returns nil while the node can decide, record and answer.
+func (n *Node) Ready(ctx context.Context) error {
+	return errors.Join(n.Service.Ready(ctx), n.Store.Ready(ctx))
+}
+
+// Close ends the node, the newest part first. It is idempotent.
+func (n *Node) Close() error {
+	var all []error
+	if n.stop != nil {
+		n.stop()
+		all = append(all, <-n.idle)
+		n.stop = nil
+	}
+	if n.Service != nil {
+		all = append(all, n.Service.Close())
+	}
+	if n.DB != nil {
+		all = append(all, n.DB.Close())
+	}
+	return errors.Join(all...)
+}
+
+func info(c Config) ops.Info {
+	store := map[string]string{"type": "sqlite"}
+	return ops.Info{Version: c.Version, Backend: map[string]string{"type": "local"}, Metadata: store}
+}
+
+func names() []string {
+	var all []string
+	for _, d := range api.All() {
+		all = append(all, d.Name)
+	}
+	return all
+}
