@@ -20,7 +20,7 @@ func (s *Store) Founding() Founding { return Founding{s} }
 // Found makes the default tenant and the first key, of user admin, which administers the platform. It returns the key and
 // true when the store was empty, and false without touching anything otherwise.
 func (f Founding) Found(ctx context.Context) (Key, bool, error) {
-	key := forge(ids.Quote(DefaultTenant), KeySpec{
+	key := f.s.forge(ids.Quote(DefaultTenant), KeySpec{
 		Name: "first admin key", Prefix: "nxk_live_", User: "admin", SubjectType: "user", Subject: "admin", Admin: true,
 		Scopes: []string{"read", "write", "evaluate"},
 	})

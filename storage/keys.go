@@ -33,7 +33,7 @@ type KeySpec struct {
 	Subject     string // name of the subject
 	Admin       bool
 	Scopes      []string
-	Expires     time.Time // zero: never
+	Lifetime    time.Duration // zero: for ever
 }
 
 // Key is a key as it may be shown. Secret is set only by the method that made it.
@@ -42,6 +42,7 @@ type Key struct {
 	Secret string
 	Tenant string // quoted
 	KeySpec
+	Expires time.Time // zero: never
 }
 
 // Create makes a key for the granted tenant.
@@ -71,11 +72,14 @@ func (k *Keys) CreatePlatform(ctx context.Context, over schema.AdministerPlatfor
 }
 
 func (k *Keys) create(ctx context.Context, d *authz.Decision, tenant string, platform bool, spec KeySpec) (Key, error) {
-	key := forge(tenant, spec)
-	err := k.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
-		return 1, k.s.addKey(ctx, tx, key, platform)
+	key := k.s.forge(tenant, spec)
+	err := k.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, _ int64) (bool, error) {
+		return true, k.s.addKey(ctx, tx, key, platform)
 	})
-	return key, err
+	if err != nil {
+		return Key{}, err
+	}
+	return key, nil
 }
 
 // addKey writes a key's row with the tenant, the user or agent, and the relationships that come with it.
@@ -181,11 +185,15 @@ func adminOf(key Key, platform bool) []relations.Update {
 }
 
 // forge makes a key: 160 random bits behind its prefix.
-func forge(tenant string, spec KeySpec) Key {
+func (s *Store) forge(tenant string, spec KeySpec) Key {
 	var random [20]byte
 	_, _ = rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 	secret := spec.Prefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(random[:]))
-	return Key{ID: "key-" + ids.New(), Secret: secret, Tenant: tenant, KeySpec: spec}
+	key := Key{ID: "key-" + ids.New(), Secret: secret, Tenant: tenant, KeySpec: spec}
+	if spec.Lifetime > 0 {
+		key.Expires = s.clock.Now().Add(spec.Lifetime).UTC()
+	}
+	return key
 }
 
 // digest is what is kept of a key. A key has 160 random bits, so a plain hash can be neither guessed nor searched.

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"strings"
 
 	"nexus/internal/paths"
 	"nexus/internal/sqldb"
@@ -18,28 +17,42 @@ func (f *Files) Mkdir(ctx context.Context, at schema.WriteDir, parents bool) err
 		return err
 	}
 	a, d := dir.Address, at.Decision()
-	return f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
-		place, err := f.same(ctx, tx, a)
+	return f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, _ int64) (bool, error) {
+		place, err := same(ctx, tx, a)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		if a.Exists() {
-			return 0, taken(a.Path)
+			return false, taken(a.Path)
+		}
+		if !parents {
+			if err := hasParent(ctx, tx, a); err != nil {
+				return false, err
+			}
 		}
 		w := &writing{s: f.s, tx: tx, d: d, at: f.s.now()}
-		if err := w.mkdir(ctx, place, a, parents); err != nil {
-			return 0, err
+		if err := w.mkdir(ctx, place, a); err != nil {
+			return false, err
 		}
-		return 1, w.relate(ctx)
+		return true, w.relate(ctx)
 	})
 }
 
-func (w *writing) mkdir(ctx context.Context, place sqlstore.Place, a schema.Address, parents bool) error {
-	dir, rest := place.Dir, place.Rest
-	if strings.Contains(rest, "/") && !parents {
-		folder, _ := paths.Split(a.Path)
+// hasParent returns nil when what stands above a exists; that a grant has reserved its name does not count.
+func hasParent(ctx context.Context, tx sqldb.Tx, a schema.Address) error {
+	folder, _ := paths.Split(a.Path)
+	place, err := sqlstore.Locate(ctx, tx, a.Tenant, folder)
+	if err != nil {
+		return err
+	}
+	if !address(place, a.Tenant, folder).Exists() {
 		return missing(folder)
 	}
+	return nil
+}
+
+func (w *writing) mkdir(ctx context.Context, place sqlstore.Place, a schema.Address) error {
+	dir, rest := place.Dir, place.Rest
 	if place.File != nil {
 		made, err := w.toFolder(ctx, place.File, a, stateOf(rest))
 		if err != nil {

@@ -22,24 +22,24 @@ func (s *Store) Names() Names { return Names{s} }
 // Address returns where path, which is clean, leads in a tenant's tree. A tenant without a tree is errs.Denied: it cannot be
 // told from one that the caller may not enter.
 func (n Names) Address(ctx context.Context, tenant, path string) (schema.Address, error) {
-	place, err := sqlstore.Locate(ctx, n.s.db, tenant, path)
+	spot, err := sqlstore.Find(ctx, n.s.db, tenant, path)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return schema.Address{}, errs.New(errs.Denied, "permission denied: %s", path)
 	}
 	if err != nil {
 		return schema.Address{}, err
 	}
-	return address(place, tenant, path), nil
+	return addressOf(spot, tenant, path), nil
 }
 
 func address(p sqlstore.Place, tenant, path string) schema.Address {
-	a := schema.Address{Tenant: tenant, Path: path, Rest: p.Rest}
-	if p.File != nil {
-		a.Anchor, a.Parent, a.Reserved = p.File.ID, p.File.Dir, p.File.Version == 0
-		return a
+	return addressOf(p.Spot(), tenant, path)
+}
+
+func addressOf(s sqlstore.Spot, tenant, path string) schema.Address {
+	return schema.Address{
+		Tenant: tenant, Path: path, Anchor: s.ID, Parent: s.Parent, Folder: s.Folder, Rest: s.Rest, Reserved: s.Reserved,
 	}
-	a.Anchor, a.Parent, a.Folder, a.Reserved = p.Dir.ID, p.Dir.Parent, true, p.Dir.State == sqlstore.Reserved
-	return a
 }
 
 // Folder returns the address of the folder above a, which must have one: what is new in it needs rights there.
@@ -55,11 +55,6 @@ func (n Names) Path(ctx context.Context, file authz.Ref) (string, error) {
 		return "", errs.New(errs.NotFound, "no such file")
 	}
 	return path, err
-}
-
-// HasGroup reports whether a group of that name was founded in the tenant.
-func (n Names) HasGroup(ctx context.Context, tenant, name string) (bool, error) {
-	return sqlstore.HasGroup(ctx, n.s.db, tenant, name)
 }
 
 // Tuple returns the object of the relationship known by id in the tenant, and whether there is one.

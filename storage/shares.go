@@ -54,7 +54,10 @@ func (h *Shares) Link(ctx context.Context, g LinkGrant, expires time.Time) (stri
 	if err != nil {
 		return "", err
 	}
-	if !child.HasRow() || !into.HasRow() || !into.Folder {
+	if !child.Exists() {
+		return "", missing(child.Path)
+	}
+	if !into.Exists() || !into.Folder {
 		return "", missing(into.Path)
 	}
 	if !expires.IsZero() {
@@ -101,18 +104,18 @@ func (h *Shares) Appoint(ctx context.Context, in schema.AdministerTenant, relati
 }
 
 func (h *Shares) relateFile(ctx context.Context, d *authz.Decision, a schema.Address, relation string, subject Subject, expires time.Time) (id string, err error) {
-	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
-		place, err := (&Files{h.s}).same(ctx, tx, a)
+	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, _ int64) (bool, error) {
+		place, err := same(ctx, tx, a)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		w := &writing{s: h.s, tx: tx, d: d, at: h.s.now()}
 		target, err := w.reserve(ctx, place, a)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		id, err = h.bind(ctx, tx, a.Tenant, relationship(fileRef(target), relation, subject, expires), w.updates)
-		return 1, err
+		return true, err
 	})
 	return id, err
 }
@@ -141,15 +144,15 @@ func (w *writing) reserve(ctx context.Context, place sqlstore.Place, a schema.Ad
 }
 
 func (h *Shares) relate(ctx context.Context, d *authz.Decision, r relations.Relationship, before func(context.Context, sqldb.Tx) ([]relations.Update, error)) (id string, err error) {
-	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
+	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, _ int64) (bool, error) {
 		var updates []relations.Update
 		if before != nil {
 			if updates, err = before(ctx, tx); err != nil {
-				return 0, err
+				return false, err
 			}
 		}
 		id, err = h.bind(ctx, tx, d.Principal().Tenant, r, updates)
-		return 1, err
+		return true, err
 	})
 	return id, err
 }
@@ -159,19 +162,21 @@ func (h *Shares) bind(ctx context.Context, tx sqldb.Tx, tenant string, r relatio
 	if err := h.s.writer.Write(ctx, tx, append(before, touch(r)...)...); err != nil {
 		return "", err
 	}
-	return h.s.tupleID(ctx, tx, tenant, r)
-}
-
-func (s *Store) tupleID(ctx context.Context, tx sqldb.Tx, tenant string, r relations.Relationship) (string, error) {
-	known, err := sqlstore.TupleOf(ctx, tx, r)
-	if err == nil {
-		return known.ID, nil
-	}
-	if !errors.Is(err, sqldb.ErrNoRows) {
+	t, err := h.s.tuple(ctx, tx, tenant, r)
+	if err != nil {
 		return "", err
 	}
+	return t.ID, nil
+}
+
+// tuple returns what r is known by, giving it an id when it has none.
+func (s *Store) tuple(ctx context.Context, tx sqldb.Tx, tenant string, r relations.Relationship) (*sqlstore.Tuple, error) {
+	known, err := sqlstore.TupleOf(ctx, tx, r)
+	if !errors.Is(err, sqldb.ErrNoRows) {
+		return known, err
+	}
 	t := &sqlstore.Tuple{ID: ids.Random(), Tenant: tenant, Relationship: r, Created: s.now()}
-	return t.ID, sqlstore.InsertTuple(ctx, tx, t)
+	return t, sqlstore.InsertTuple(ctx, tx, t)
 }
 
 func touch(r relations.Relationship) []relations.Update {

@@ -39,28 +39,31 @@ func New(db sqldb.DB, writer relations.Writer, reader relations.Reader, c clock.
 func (s *Store) now() int64 { return s.clock.Now().UnixMicro() }
 
 // act runs f in a transaction in which d still holds, and notes its effect there: what f did and the proof that it was
-// decided commit together. f returns how many changes it made in d's tenant; none leaves no effect.
-func (s *Store) act(ctx context.Context, d *authz.Decision, f func(ctx context.Context, tx sqldb.Tx) (changes int64, err error)) error {
+// decided commit together. f gets the sequence of its change in d's tenant and returns whether it changed anything; a change
+// that did not come to be leaves no effect, and its sequence unused.
+//
+// Taking the sequence comes first, because it locks the tenant's row: on PostgreSQL, too, the changes of a tenant come one
+// after the other, and each sees what those before it left.
+func (s *Store) act(ctx context.Context, d *authz.Decision, f func(ctx context.Context, tx sqldb.Tx, seq int64) (changed bool, err error)) error {
 	return s.db.Tx(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		if err := d.Hold(); err != nil {
-			return err
-		}
-		changes, err := f(ctx, tx)
-		if err != nil || changes == 0 {
-			return err
-		}
 		tenant := d.Principal().Tenant
-		last, err := sqlstore.NextSeq(ctx, tx, tenant, changes)
+		seq, err := sqlstore.NextSeq(ctx, tx, tenant)
 		if err != nil {
 			return err
 		}
-		first := last - changes + 1
+		if err := d.Hold(); err != nil {
+			return err
+		}
+		changed, err := f(ctx, tx, seq)
+		if err != nil || !changed {
+			return err
+		}
 		tx.OnEnd(func(committed bool) {
 			if committed {
-				d.Effect(first, last)
+				d.Effect(seq, seq)
 			}
 		})
-		return sqlstore.InsertEffect(ctx, tx, d.ID(), tenant, first, last, s.now())
+		return sqlstore.InsertEffect(ctx, tx, d.ID(), tenant, seq, seq, s.now())
 	})
 }
 

@@ -21,6 +21,9 @@ func (h *Shares) UnshareFile(ctx context.Context, on schema.ShareFile, id string
 		return false, err
 	}
 	return h.end(ctx, on.Decision(), file.Named().Ref, id, func(ctx context.Context, tx sqldb.Tx) error {
+		if _, err := same(ctx, tx, file.Address); err != nil {
+			return err // such as: what was reserved has become a file
+		}
 		return h.unreserve(ctx, tx, file.Address)
 	})
 }
@@ -44,31 +47,40 @@ func (h *Shares) Dismiss(ctx context.Context, in schema.AdministerTenant, id str
 }
 
 func (h *Shares) end(ctx context.Context, d *authz.Decision, on authz.Ref, id string, after func(context.Context, sqldb.Tx) error) (ended bool, err error) {
-	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
+	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, _ int64) (bool, error) {
 		ended = false
 		t, err := sqlstore.TupleByID(ctx, tx, id)
 		if errors.Is(err, sqldb.ErrNoRows) || err == nil && t.Resource != on {
-			return 0, nil
+			return false, nil
 		}
 		if err != nil {
-			return 0, err
+			return false, err
 		}
-		if t.Relation == "parent" || t.Relation == "tenant" {
-			return 0, errs.New(errs.Invalid, "relation %s belongs to the store", t.Relation).As(errs.NotValid)
+		if ofTheStore(t.Relationship) {
+			return false, errs.New(errs.Invalid, "relation %s of %s belongs to the store", t.Relation, t.Resource.Type).As(errs.NotValid)
 		}
 		if err := h.s.writer.Write(ctx, tx, relations.Update{Kind: relations.Delete, Relationship: t.Relationship}); err != nil {
-			return 0, err
+			return false, err
 		}
 		if err := sqlstore.DeleteTuple(ctx, tx, id); err != nil {
-			return 0, err
+			return false, err
 		}
 		ended = true
 		if after == nil {
-			return 1, nil
+			return true, nil
 		}
-		return 1, after(ctx, tx)
+		return true, after(ctx, tx)
 	})
 	return ended && err == nil, err
+}
+
+// ofTheStore reports whether a relationship says what rows say too: then it changes with them, and not by itself.
+func ofTheStore(r relations.Relationship) bool {
+	switch r.Resource.Type + "#" + r.Relation {
+	case "file#parent", "group#tenant", "tenant#platform", "tenant#agent", "tenant#guest_agent":
+		return true
+	}
+	return r.Subject.Type == "key"
 }
 
 // unreserve deletes the reserved row at a when nothing keeps it any more, and then the reserved folders above it.
@@ -206,11 +218,11 @@ func (h *Shares) identify(ctx context.Context, tenant string, found []relations.
 			if tuples[i].ID != "" {
 				continue
 			}
-			id, err := h.s.tupleID(ctx, tx, tenant, tuples[i].Relationship)
+			t, err := h.s.tuple(ctx, tx, tenant, tuples[i].Relationship)
 			if err != nil {
 				return err
 			}
-			tuples[i].ID, tuples[i].Created = id, h.s.clock.Now().UTC()
+			tuples[i].ID, tuples[i].Created = t.ID, micros(t.Created)
 		}
 		return nil
 	})

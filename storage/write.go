@@ -45,32 +45,33 @@ func (f *Files) Create(ctx context.Context, into schema.WriteDir, body []byte, c
 func (f *Files) put(ctx context.Context, d *authz.Decision, a schema.Address, body []byte, c Condition) (entry Entry, err error) {
 	sum := sha256.Sum256(body)
 	etag := hex.EncodeToString(sum[:])
-	err = f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx) (int64, error) {
-		place, err := f.same(ctx, tx, a)
+	err = f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, seq int64) (bool, error) {
+		place, err := same(ctx, tx, a)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		if err := c.check(place, a); err != nil {
-			return 0, err
+			return false, err
 		}
 		w := &writing{s: f.s, tx: tx, d: d, at: f.s.now()}
 		row, err := w.file(ctx, place, a)
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		row.Version++
-		row.Etag, row.Size, row.Type, row.Modified = etag, int64(len(body)), contentType(body), max(w.at, row.Modified)
+		row.Seq, row.Etag, row.Size, row.Type = seq, etag, int64(len(body)), contentType(body)
+		row.Modified = max(w.at, row.Modified)
 		if err := w.version(ctx, row, body); err != nil {
-			return 0, err
+			return false, err
 		}
 		entry = fileEntry(a.Tenant, a.Path, row)
-		return 1, w.relate(ctx)
+		return true, w.relate(ctx)
 	})
 	return entry, err
 }
 
 // same returns what stands at a now, when that still is what the decision was about.
-func (f *Files) same(ctx context.Context, tx sqldb.Tx, a schema.Address) (sqlstore.Place, error) {
+func same(ctx context.Context, tx sqldb.Tx, a schema.Address) (sqlstore.Place, error) {
 	place, err := sqlstore.Locate(ctx, tx, a.Tenant, a.Path)
 	if err != nil {
 		return place, err
@@ -111,17 +112,20 @@ type writing struct {
 func (w *writing) file(ctx context.Context, place sqlstore.Place, a schema.Address) (*sqlstore.File, error) {
 	switch {
 	case place.File != nil && place.Rest == "":
-		if place.File.Version == 0 {
-			w.own(place.File.ID)
+		if place.File.Version > 0 {
+			return place.File, nil // so its folder is real, too
 		}
+		w.own(place.File.ID)
 		return place.File, w.materialise(ctx, place.File.Dir)
 	case place.File != nil:
 		return w.belowFile(ctx, place.File, a)
 	case place.Rest == "":
 		return nil, errs.New(errs.Invalid, "%s is a folder", a.Path).As(errs.NotValid)
 	}
-	if err := w.materialise(ctx, place.Dir.ID); err != nil {
-		return nil, err
+	if place.Dir.State == sqlstore.Reserved {
+		if err := w.materialise(ctx, place.Dir.ID); err != nil {
+			return nil, err
+		}
 	}
 	return w.newFile(ctx, place.Dir, place.Rest, a)
 }
@@ -155,8 +159,10 @@ func (w *writing) toFolder(ctx context.Context, f *sqlstore.File, a schema.Addre
 	if f.Version > 0 {
 		return nil, errs.New(errs.Invalid, "%s is a file, not a folder", path).As(errs.NotValid)
 	}
-	if err := w.materialise(ctx, f.Dir); err != nil {
-		return nil, err
+	if s != sqlstore.Reserved {
+		if err := w.materialise(ctx, f.Dir); err != nil {
+			return nil, err
+		}
 	}
 	if err := sqlstore.DeleteFile(ctx, w.tx, f.ID); err != nil {
 		return nil, err
@@ -235,11 +241,12 @@ func (w *writing) parent(child, folder string) {
 	}})
 }
 
-// own makes the principal the owner of what he creates: the base and, for an agent, the user it belongs to.
+// own makes the principal the owner of what he creates: the base and, for an agent, the user it belongs to. Who administers
+// the deployment and works in the tree of a tenant that he is not of owns nothing there: no relationship crosses tenants.
 func (w *writing) own(file string) {
 	who := w.d.Principal()
 	for _, owner := range []authz.Ref{who.Base, who.Owner} {
-		if owner.IsZero() {
+		if owner.IsZero() || schema.TenantOf(owner) != who.Tenant {
 			continue
 		}
 		w.updates = append(w.updates, relations.Update{Kind: relations.Touch, Relationship: relations.Relationship{

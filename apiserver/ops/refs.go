@@ -94,6 +94,16 @@ func (w words) object(ctx context.Context, who authz.Principal, r api.Ref) (auth
 	return authz.Ref{}, errs.New(errs.Invalid, "there is no type %q here: use file, group, user, agent or tenant", r.Type()).As(errs.NotValid)
 }
 
+// row is object for relationships themselves: a path that has no row of its own has none, whatever is above it.
+func (w words) row(ctx context.Context, who authz.Principal, r api.Ref) (ref authz.Ref, has bool, err error) {
+	if r.Type() != "file" {
+		ref, err = w.object(ctx, who, r)
+		return ref, err == nil, err
+	}
+	a, err := w.names.Address(ctx, who.Tenant, r.ID())
+	return a.Named().Ref, err == nil && a.HasRow(), err
+}
+
 func (w words) tenant(who authz.Principal, name string) (authz.Ref, error) {
 	if ids.Quote(name) != who.Tenant {
 		return authz.Ref{}, errs.New(errs.Denied, "permission denied: tenant %s", name)

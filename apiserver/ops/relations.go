@@ -79,7 +79,7 @@ func (r relationOps) sharing(ctx context.Context, who authz.Principal, p *api.Re
 	if name, _ := relation("file", p.Relation); name != "link" {
 		return authz.Map(share, func(g schema.ShareFile) relateGrant { return relateGrant{File: g, side: file} }), nil
 	}
-	if p.Subject.Type() != "file" {
+	if p.Subject.Type() != "file" || p.Subject.Relation() != "" {
 		return n, errs.New(errs.Invalid, "the parent of a file is a file").As(errs.NotValid)
 	}
 	into, err := r.names.Address(ctx, who.Tenant, p.Subject.ID())
@@ -216,15 +216,15 @@ func (r relationOps) listable(ctx context.Context, who authz.Principal, p *api.T
 }
 
 func (r relationOps) list(ctx context.Context, who authz.Principal, p *api.TuplesParams, g tuplesGrant) ([]api.Tuple, error) {
-	found, err := r.tuples(ctx, who, p, g)
-	if err != nil {
-		return nil, err
-	}
-	only, err := r.filter(ctx, who, p)
-	if err != nil {
-		return nil, err
-	}
 	all := []api.Tuple{}
+	only, some, err := r.filter(ctx, who, p)
+	if err != nil || !some {
+		return all, err
+	}
+	found, err := r.tuples(ctx, g, only)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range found {
 		if selects(only, t.Relationship) {
 			all = append(all, r.tuple(ctx, t))
@@ -233,7 +233,7 @@ func (r relationOps) list(ctx context.Context, who authz.Principal, p *api.Tuple
 	return all, nil
 }
 
-func (r relationOps) tuples(ctx context.Context, who authz.Principal, p *api.TuplesParams, g tuplesGrant) ([]storage.Tuple, error) {
+func (r relationOps) tuples(ctx context.Context, g tuplesGrant, f relations.Filter) ([]storage.Tuple, error) {
 	switch g.side {
 	case file:
 		return r.shares.OnFile(ctx, g.File)
@@ -241,10 +241,6 @@ func (r relationOps) tuples(ctx context.Context, who authz.Principal, p *api.Tup
 		return r.shares.OnGroup(ctx, g.Group)
 	case own:
 		return r.shares.Of(ctx, g.Own)
-	}
-	f, err := r.filter(ctx, who, p)
-	if err != nil {
-		return nil, err
 	}
 	if f.ResourceType != "" || f.SubjectType != "" {
 		return r.shares.In(ctx, g.Tenant, f)
@@ -261,19 +257,20 @@ func (r relationOps) tuples(ctx context.Context, who authz.Principal, p *api.Tup
 	return all, nil
 }
 
-// filter returns what p asks for, in the engine's terms.
-func (r relationOps) filter(ctx context.Context, who authz.Principal, p *api.TuplesParams) (f relations.Filter, err error) {
+// filter returns what p asks for, in the engine's terms. some is false when nothing can fit: p names a path that has no row,
+// and so no relationships.
+func (r relationOps) filter(ctx context.Context, who authz.Principal, p *api.TuplesParams) (f relations.Filter, some bool, err error) {
 	if p.Object != nil {
-		object, err := r.object(ctx, who, p.Object)
-		if err != nil {
-			return f, err
+		object, has, err := r.row(ctx, who, p.Object)
+		if err != nil || !has {
+			return f, false, err
 		}
 		f.ResourceType, f.ResourceID = object.Type, object.ID
 	}
 	if p.Subject != nil {
-		s, err := r.object(ctx, who, p.Subject)
-		if err != nil {
-			return f, err
+		s, has, err := r.row(ctx, who, p.Subject)
+		if err != nil || !has {
+			return f, false, err
 		}
 		f.SubjectType, f.SubjectID, f.SubjectRelation = s.Type, s.ID, p.Subject.Relation()
 	}
@@ -281,7 +278,7 @@ func (r relationOps) filter(ctx context.Context, who authz.Principal, p *api.Tup
 	if known, ok := legacy[p.Relation]; ok {
 		f.Relation = known
 	}
-	return f, nil
+	return f, true, nil
 }
 
 func selects(f relations.Filter, r relations.Relationship) bool {

@@ -28,7 +28,7 @@ var untouching = []string{api.Whoami.Name, api.Health.Name, api.Status.Name}
 func resolving(statement string) bool {
 	for _, s := range []string{
 		"SELECT id, tenant, parent, path, state, created, modified FROM dirs WHERE tenant",
-		"SELECT d.id, d.tenant, d.parent, d.path, d.state, d.created, d.modified,\n\t\t\tCOALESCE(f.id, '')",
+		"SELECT d.id, d.parent, d.state, COALESCE(f.id, ''), COALESCE(f.version, 0), COALESCE(s.id, ''), COALESCE(s.state, 0)",
 		"SELECT id, tenant, resource_type, resource_id, relation, subject_type, subject_id, subject_relation, created FROM tuples WHERE id",
 		"SELECT d.path, f.name FROM files f JOIN dirs d ON d.id = f.dir WHERE f.id",
 		"SELECT path FROM dirs WHERE id",

@@ -25,11 +25,9 @@ var (
 	insertAgent  = sqldb.SQL(`INSERT INTO agents (tenant, id, owner, created) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, id) DO NOTHING`)
 	agentOwner   = sqldb.SQL(`SELECT owner FROM agents WHERE tenant = $1 AND id = $2`)
 	insertGroup  = sqldb.SQL(`INSERT INTO groups (tenant, id, created) VALUES ($1, $2, $3) ON CONFLICT (tenant, id) DO NOTHING`)
-	hasGroup     = sqldb.SQL(`SELECT count(*) FROM groups WHERE tenant = $1 AND id = $2`)
 	insertKey    = sqldb.SQL(`INSERT INTO api_keys (id, hash, prefix, last4, name, tenant, user_id, subject_type, subject_id, admin, platform, scopes,
 		created, expires, revoked, last_used) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0)`)
-	keyByHash = sqldb.SQL(`SELECT id, hash, prefix, last4, name, tenant, user_id, subject_type, subject_id, admin, platform, scopes,
-		created, expires, revoked, last_used FROM api_keys WHERE hash = $1`)
+	keyByHash = sqldb.SQL(`SELECT id, tenant, user_id, subject_type, subject_id, admin, platform, scopes, expires, revoked FROM api_keys WHERE hash = $1`)
 	adminKeys = sqldb.SQL(`SELECT count(*) FROM api_keys WHERE tenant = $1 AND user_id = $2 AND admin IS TRUE AND revoked = 0`)
 	anyKeys   = sqldb.SQL(`SELECT count(*) FROM api_keys`)
 	useKey    = sqldb.SQL(`UPDATE api_keys SET last_used = $2 WHERE id = $1 AND last_used < $2`)
@@ -75,11 +73,6 @@ func InsertGroup(ctx context.Context, tx sqldb.Tx, tenant, name string, at int64
 	return n > 0, err
 }
 
-// HasGroup reports whether the group exists.
-func HasGroup(ctx context.Context, q sqldb.Q, tenant, name string) (bool, error) {
-	return some(q.Row(ctx, hasGroup, tenant, name))
-}
-
 // InsertKey adds a key.
 func InsertKey(ctx context.Context, tx sqldb.Tx, k *Key) error {
 	scopes, err := json.Marshal(k.Scopes)
@@ -91,12 +84,12 @@ func InsertKey(ctx context.Context, tx sqldb.Tx, k *Key) error {
 	return err
 }
 
-// KeyByHash returns the key with that hash.
+// KeyByHash returns the key with that hash: whom it stands for and whether it does, without what people see of it.
 func KeyByHash(ctx context.Context, q sqldb.Q, hash string) (*Key, error) {
-	var k Key
+	k := Key{Hash: hash}
 	var scopes string
-	err := q.Row(ctx, keyByHash, hash).Scan(&k.ID, &k.Hash, &k.Prefix, &k.Last4, &k.Name, &k.Tenant, &k.User, &k.SubjectType, &k.Subject,
-		&k.Admin, &k.Platform, &scopes, &k.Created, &k.Expires, &k.Revoked, &k.LastUse)
+	err := q.Row(ctx, keyByHash, hash).Scan(&k.ID, &k.Tenant, &k.User, &k.SubjectType, &k.Subject, &k.Admin, &k.Platform, &scopes,
+		&k.Expires, &k.Revoked)
 	if err != nil {
 		return nil, err
 	}

@@ -41,43 +41,73 @@ type Place struct {
 }
 
 var (
-	dirByPath  = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs WHERE tenant = $1 AND path = $2`)
-	dirByID    = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs WHERE id = $1`)
-	fileByName = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified
-		FROM dirs d JOIN files f ON f.dir = d.id WHERE d.tenant = $1 AND d.path = $2 AND f.name = $3`)
-	fileByID = sqldb.SQL(`SELECT id, dir, name, version, etag, type, size, seq, created, modified FROM files WHERE id = $1`)
+	dirByPath = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs WHERE tenant = $1 AND path = $2`)
+	dirByID   = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs WHERE id = $1`)
+	fileByID  = sqldb.SQL(`SELECT id, dir, name, version, etag, type, size, seq, created, modified FROM files WHERE id = $1`)
+
+	// at is all that can stand at a path, in one look: the folder above, and in it a file or a folder of that name.
+	at = sqldb.SQL(`SELECT d.id, d.tenant, d.parent, d.path, d.state, d.created, d.modified,
+			COALESCE(f.id, ''), COALESCE(f.version, 0), COALESCE(f.etag, ''), COALESCE(f.type, ''), COALESCE(f.size, 0),
+			COALESCE(f.seq, 0), COALESCE(f.created, 0), COALESCE(f.modified, 0),
+			COALESCE(s.id, ''), COALESCE(s.state, 0), COALESCE(s.created, 0), COALESCE(s.modified, 0)
+		FROM dirs d
+		LEFT JOIN files f ON f.dir = d.id AND f.name = $3
+		LEFT JOIN dirs s ON s.tenant = $1 AND s.path = $4
+		WHERE d.tenant = $1 AND d.path = $2`)
 )
 
 // Locate returns where path, which is clean, leads in the tree of tenant. A tenant without a root has no place for anything.
-func Locate(ctx context.Context, q sqldb.Q, tenant, path string) (Place, error) {
-	rest := ""
-	for at := path; ; {
-		place, err := exactly(ctx, q, tenant, at)
+func Locate(ctx context.Context, q sqldb.Q, tenant, path string) (place Place, err error) {
+	if path == paths.Root {
+		d, err := scanDir(q.Row(ctx, dirByPath, tenant, path))
+		return Place{Dir: d}, err
+	}
+	rest, err := climb(path, func(folder, name string) (string, error) {
+		place, err = look(ctx, q, tenant, folder, name)
+		return place.Rest, err
+	})
+	place.Rest = rest
+	return place, err
+}
+
+// climb calls look for path, and for the folders above it as long as it finds no row. It returns what is left of path below
+// what was found. look gets the folder with a slash at its end and the name in it, and returns the name when it found the
+// folder alone.
+func climb(path string, look func(folder, name string) (rest string, err error)) (string, error) {
+	below := ""
+	for {
+		folder, name := paths.Split(path)
+		rest, err := look(Slashed(folder), name)
 		if err == nil {
-			place.Rest = rest
-			return place, nil
+			return joinRest(rest, below), nil
 		}
-		if !errors.Is(err, sqldb.ErrNoRows) || at == paths.Root {
-			return Place{}, err
+		if !errors.Is(err, sqldb.ErrNoRows) || folder == paths.Root {
+			return "", err
 		}
-		folder, name := paths.Split(at)
-		at, rest = folder, joinRest(name, rest)
+		path, below = folder, joinRest(name, below)
 	}
 }
 
-func exactly(ctx context.Context, q sqldb.Q, tenant, path string) (Place, error) {
-	if path != paths.Root {
-		folder, name := paths.Split(path)
-		f, err := scanFile(q.Row(ctx, fileByName, tenant, Slashed(folder), name))
-		if err == nil {
-			return Place{File: f}, nil
-		}
-		if !errors.Is(err, sqldb.ErrNoRows) {
-			return Place{}, err
-		}
+// look returns what stands at name in folder, which ends in a slash: a file, a folder, or else the folder above with name as
+// the rest. There is no row when there is no such folder.
+func look(ctx context.Context, q sqldb.Q, tenant, folder, name string) (Place, error) {
+	var above, here Dir
+	f := File{Name: name}
+	err := q.Row(ctx, at, tenant, folder, name, folder+name+"/").Scan(
+		&above.ID, &above.Tenant, &above.Parent, &above.Path, &above.State, &above.Created, &above.Modified,
+		&f.ID, &f.Version, &f.Etag, &f.Type, &f.Size, &f.Seq, &f.Created, &f.Modified,
+		&here.ID, &here.State, &here.Created, &here.Modified)
+	switch {
+	case err != nil:
+		return Place{}, err
+	case f.ID != "":
+		f.Dir = above.ID
+		return Place{File: &f}, nil
+	case here.ID != "":
+		here.Tenant, here.Parent, here.Path = above.Tenant, above.ID, folder+name+"/"
+		return Place{Dir: &here}, nil
 	}
-	d, err := scanDir(q.Row(ctx, dirByPath, tenant, Slashed(path)))
-	return Place{Dir: d}, err
+	return Place{Dir: &above, Rest: name}, nil
 }
 
 // DirByID returns a folder's row.
@@ -107,8 +137,8 @@ func Unslashed(path string) string {
 }
 
 func joinRest(name, rest string) string {
-	if rest == "" {
-		return name
+	if name == "" || rest == "" {
+		return name + rest
 	}
 	return name + "/" + rest
 }

@@ -19,25 +19,25 @@ type Version struct {
 }
 
 var (
-	nextSeq    = sqldb.SQL(`UPDATE tenants SET seq = seq + $2 WHERE id = $1 RETURNING seq`)
+	nextSeq    = sqldb.SQL(`UPDATE tenants SET seq = seq + 1 WHERE id = $1 RETURNING seq`)
 	insertDir  = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, state, created, modified) VALUES ($1, $2, $3, $4, $5, $6, $7)`)
-	setState   = sqldb.SQL(`UPDATE dirs SET state = $2, modified = $3 WHERE id = $1`)
+	setState   = sqldb.SQL(`UPDATE dirs SET state = $2, modified = $3, created = CASE WHEN state = 3 THEN $3 ELSE created END WHERE id = $1`)
 	insertFile = sqldb.SQL(`INSERT INTO files (id, dir, name, version, etag, type, size, seq, created, modified)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
 	updateFile = sqldb.SQL(`UPDATE files SET version = $2, etag = $3, type = $4, size = $5, seq = $6, modified = $7,
 		created = CASE WHEN version = 0 THEN $7 ELSE created END WHERE id = $1`)
 	insertVersion = sqldb.SQL(`INSERT INTO versions (file, version, seq, etag, size, author, created, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
-	currentBody   = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, v.body
+	currentBody   = sqldb.SQL(`SELECT f.version, f.etag, f.type, f.size, f.created, f.modified, v.body
 		FROM files f JOIN versions v ON v.file = f.id AND v.version = f.version WHERE f.id = $1`)
 	deleteFileRow = sqldb.SQL(`DELETE FROM files WHERE id = $1`)
 	deleteDirRow  = sqldb.SQL(`DELETE FROM dirs WHERE id = $1`)
 	insideDir     = sqldb.SQL(`SELECT (SELECT count(*) FROM files WHERE dir = $1) + (SELECT count(*) FROM dirs WHERE parent = $1)`)
 )
 
-// NextSeq takes n sequences of the tenant and returns the last of them.
-func NextSeq(ctx context.Context, tx sqldb.Tx, tenant string, n int64) (last int64, err error) {
-	err = tx.Row(ctx, nextSeq, tenant, n).Scan(&last)
-	return last, err
+// NextSeq takes the next sequence of the tenant and returns it. Until tx ends, no other transaction gets one.
+func NextSeq(ctx context.Context, tx sqldb.Tx, tenant string) (seq int64, err error) {
+	err = tx.Row(ctx, nextSeq, tenant).Scan(&seq)
+	return seq, err
 }
 
 // InsertDir adds a folder.
@@ -46,7 +46,7 @@ func InsertDir(ctx context.Context, tx sqldb.Tx, d *Dir) error {
 	return err
 }
 
-// SetState changes why a folder has a row.
+// SetState changes why a folder has a row. One that was reserved begins to exist at that time.
 func SetState(ctx context.Context, tx sqldb.Tx, dir string, s State, at int64) error {
 	_, err := tx.Exec(ctx, setState, dir, int64(s), at)
 	return err
@@ -70,11 +70,11 @@ func InsertVersion(ctx context.Context, tx sqldb.Tx, v *Version) error {
 	return err
 }
 
-// Current returns a file with the contents of its current version.
+// Current returns a file with the contents of its current version. Where it stands and its sequence are left out.
 func Current(ctx context.Context, q sqldb.Q, id string) (*File, []byte, error) {
-	var f File
+	f := File{ID: id}
 	var body []byte
-	err := q.Row(ctx, currentBody, id).Scan(&f.ID, &f.Dir, &f.Name, &f.Version, &f.Etag, &f.Type, &f.Size, &f.Seq, &f.Created, &f.Modified, &body)
+	err := q.Row(ctx, currentBody, id).Scan(&f.Version, &f.Etag, &f.Type, &f.Size, &f.Created, &f.Modified, &body)
 	return &f, body, err
 }
 
