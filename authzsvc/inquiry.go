@@ -2,7 +2,6 @@ package authzsvc
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"nexus/authzsvc/authz"
@@ -76,11 +75,13 @@ func (s *Service) Explain(ctx context.Context, may authz.Proof, q Question, open
 // same for what exists and for what does not.
 func (s *Service) blind(ctx context.Context, t explain.Trace, model *explain.Schema, name string) explain.Explanation {
 	flat := explain.Trace{Subject: t.Subject, Check: t.Check, At: t.At}
-	asker := explain.Asker{Visible: func(r authz.Ref) bool { return r == t.Subject }}
-	e := asker.WhyNot(ctx, flat, model, nil)
-	e.Object = explain.Entity{Type: t.Check.Type, Name: name}
-	e.Reason = strings.ReplaceAll(e.Reason, t.Check.ID, name)
-	return e
+	asker := explain.Asker{
+		Visible: func(r authz.Ref) bool { return r == t.Subject },
+		Names: func(context.Context, []authz.Ref) map[authz.Ref]string {
+			return map[authz.Ref]string{t.Check.Object(): name}
+		},
+	}
+	return asker.WhyNot(ctx, flat, model, nil)
 }
 
 // trace asks for each subject until one holds.

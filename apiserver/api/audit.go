@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 
 	"nexus/apiserver/op"
+	"nexus/internal/errs"
+	"nexus/internal/paths"
 )
 
 // DecisionsParams are those of audit.list.
@@ -19,6 +21,19 @@ type DecisionsParams struct {
 
 // Defaults sets the page size.
 func (p *DecisionsParams) Defaults() { p.Limit = 100 }
+
+// Clean refuses page sizes that are none.
+func (p *DecisionsParams) Clean() error {
+	if p.Limit < 1 || p.Limit > 1000 {
+		return errs.New(errs.Invalid, "limit must be 1 to 1000").As(errs.NotValid)
+	}
+	if p.Path == "" {
+		return nil
+	}
+	clean, err := paths.Clean(p.Path)
+	p.Path = clean
+	return err
+}
 
 // DecisionsResult is a page of the record, newest first.
 type DecisionsResult struct {
@@ -41,6 +56,7 @@ type DecisionExplained struct {
 // Operations for auditors.
 var (
 	Decisions = &op.Contract[DecisionsParams, DecisionsResult]{
+		Sample: DecisionsParams{Limit: 10},
 		Decl: op.Decl{
 			Name: "audit.list", Method: "audit_list", Access: op.Reads, Prompt: true,
 			Summary: "List recorded decisions.",

@@ -27,7 +27,7 @@ type Face struct {
 // Server returns the HTTP server over the node. The caller serves and ends it before it closes the node.
 func (n *Node) Server(f Face) (*apiserver.Server, error) {
 	guard, err := authn.New(authn.Config{
-		Credentials: credentials{n.Credentials}, Proxies: f.Proxies,
+		Credentials: credentials{n.Credentials}, Clock: n.clock, Proxies: f.Proxies,
 		Rates: authn.Rates{Key: rate(f.RateKey), Address: rate(f.RateAddress)},
 	})
 	if err != nil {

@@ -42,8 +42,9 @@ type Node struct {
 	Credentials *storage.Credentials
 	Table       *op.Table
 
-	stop context.CancelFunc
-	idle chan error
+	clock clock.Clock
+	stop  context.CancelFunc
+	idle  chan error
 }
 
 // Files of a data directory.
@@ -70,7 +71,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, errs.New(errs.Invalid, "data directory %s cannot be made", c.DataDir).Because(err)
 	}
-	n := &Node{}
+	n := &Node{clock: c.Clock}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
