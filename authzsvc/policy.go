@@ -25,8 +25,13 @@ type rules struct {
 	clock  clock.Clock
 }
 
-func (r rules) Applies(op string) (anyRule, objects bool) {
-	a := r.bundle.Applies(op)
+func (r rules) Applies(who authz.Principal, op string) (anyRule, objects bool) {
+	var few [4]string // so that nothing is allocated for a principal as they mostly are
+	types := append(few[:0], who.Base.Type)
+	for i := range who.Actors {
+		types = append(types, who.Actors[i].Type)
+	}
+	a := r.bundle.Applies(op, types...)
 	return a.Any, a.Object
 }
 

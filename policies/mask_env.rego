@@ -5,14 +5,12 @@
 #   Examples and templates hold no values worth masking.
 # custom:
 #   operations: [files.read]
-#   looks_at: [principal, object]
+#   principals: [agent]
+#   looks_at: [object]
 #   obliges: [mask_values]
 package nexus.rules.mask_env
 
-import data.nexus.lib.agents
-
 oblige contains {"name": "mask_values"} if {
-	agents.acting
 	some object in input.objects
 	name := lower(object.name)
 	regex.match(`\.env$|^\.env\.|^\.envrc$`, name)

@@ -5,15 +5,13 @@
 #   whatever the relations allow. Lists ask it as files.read, so such files do not show there either.
 # custom:
 #   operations: [files.read, files.write]
-#   looks_at: [principal, object]
+#   principals: [agent]
+#   looks_at: [object]
 package nexus.rules.private_keys
-
-import data.nexus.lib.agents
 
 message := "an agent does not handle private keys"
 
 refuse contains message if {
-	agents.acting
 	some object in input.objects
 	name := lower(object.name)
 	regex.match(private, name)
@@ -22,7 +20,6 @@ refuse contains message if {
 
 # Whatever the tools keep there, authorized_keys included, but the public halves.
 refuse contains message if {
-	agents.acting
 	some object in input.objects
 	path := lower(object.path)
 	regex.match(`/\.(ssh|gnupg)/`, path)

@@ -2,19 +2,11 @@ package nexus.rules.private_keys_test
 
 import data.nexus.rules.private_keys
 
-agent := {"base": {"type": "agent"}, "actors": []}
-
-person := {"base": {"type": "user"}, "actors": []}
-
-agent_for_person := {"base": {"type": "user"}, "actors": [{"type": "sandbox"}, {"type": "agent"}]}
-
-sandbox_for_person := {"base": {"type": "user"}, "actors": [{"type": "sandbox"}]}
-
-# A file as the gate describes it.
+# A file as the gate describes it. Whom the rule concerns stands in its metadata, and is tested where bundles are loaded.
 file(path) := {"path": path, "name": regex.replace(path, `.*/`, "")}
 
-asked(principal, path) := answer if {
-	answer := private_keys.refuse with input as {"principal": principal, "objects": [file(path)]}
+asked(path) := answer if {
+	answer := private_keys.refuse with input as {"objects": [file(path)]}
 }
 
 keys := {
@@ -54,53 +46,29 @@ others := {
 	"",
 }
 
-test_agent_is_refused_every_key if {
+test_every_key_is_refused if {
 	every path in keys {
-		count(asked(agent, path)) == 1
+		count(asked(path)) == 1
 	}
 }
 
-test_agent_is_not_refused_other_files if {
+test_other_files_are_not_refused if {
 	every path in others {
-		count(asked(agent, path)) == 0
-	}
-}
-
-test_agent_acting_for_a_person_is_refused if {
-	every path in keys {
-		count(asked(agent_for_person, path)) == 1
-	}
-}
-
-test_person_is_not_refused if {
-	every path in keys {
-		count(asked(person, path)) == 0
-	}
-}
-
-test_sandbox_of_a_person_is_not_an_agent if {
-	every path in keys {
-		count(asked(sandbox_for_person, path)) == 0
+		count(asked(path)) == 0
 	}
 }
 
 test_one_key_among_several_objects_refuses if {
-	refused := private_keys.refuse with input as {
-		"principal": agent,
-		"objects": [file("/a.go"), file("/b.key")],
-	}
+	refused := private_keys.refuse with input as {"objects": [file("/a.go"), file("/b.key")]}
 	refused == {"an agent does not handle private keys"}
 }
 
 test_public_half_beside_private_half_does_not_hide_it if {
-	refused := private_keys.refuse with input as {
-		"principal": agent,
-		"objects": [file("/id_rsa.pub"), file("/id_rsa")],
-	}
+	refused := private_keys.refuse with input as {"objects": [file("/id_rsa.pub"), file("/id_rsa")]}
 	count(refused) == 1
 }
 
 test_no_object_is_not_refused if {
-	refused := private_keys.refuse with input as {"principal": agent, "objects": []}
+	refused := private_keys.refuse with input as {"objects": []}
 	count(refused) == 0
 }

@@ -67,14 +67,24 @@ func missing(raw []byte, p any) string {
 		if !f.required || !v.FieldByIndex(f.index).IsZero() {
 			continue
 		}
-		if members == nil && json.Unmarshal(raw, &members) != nil {
-			return ""
+		if members == nil {
+			if members = membersOf(raw); members == nil {
+				return ""
+			}
 		}
 		if value, ok := members[f.name]; !ok || bytes.Equal(bytes.TrimSpace(value), []byte("null")) {
 			return f.name
 		}
 	}
 	return ""
+}
+
+// membersOf returns the members of the object raw; nil when it cannot be read.
+func membersOf(raw []byte) (members map[string]json.RawMessage) {
+	if json.Unmarshal(raw, &members) != nil {
+		return nil
+	}
+	return members
 }
 
 // field is a parameter and where it stands in its struct.
@@ -117,12 +127,17 @@ func recorded(p any) map[string]string {
 	return kept
 }
 
+var stringType = reflect.TypeFor[string]()
+
 func keep(tag string, v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
 	switch tag {
 	case "plain":
+		if v.Type() == stringType { // what most of them are
+			return v.String()
+		}
 		return fmt.Sprint(v.Interface())
 	case "hash":
 		sum := sha256.Sum256(fmt.Append(nil, v.Interface()))

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"encoding/binary"
-	"maps"
 	"slices"
 	"time"
 
@@ -109,7 +108,7 @@ func decidedKey(b []byte, d *authz.Decided) []byte {
 	}
 	b = texts(count(b, len(d.Rules)), d.Rules...)
 	b = texts(count(b, len(d.Obligations)), d.Obligations...)
-	for _, k := range slices.Sorted(maps.Keys(d.Params)) {
+	for _, k := range sorted(d.Params, make([]string, 0, fewParams)) {
 		b = texts(b, k, d.Params[k])
 	}
 	return b

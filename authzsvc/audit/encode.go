@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,12 +81,24 @@ func appendChecks(b []byte, checks []authz.Answer) []byte {
 
 func appendParams(b []byte, params map[string]string) []byte {
 	before := `,"params":{`
-	for _, k := range slices.Sorted(maps.Keys(params)) {
+	for _, k := range sorted(params, make([]string, 0, fewParams)) {
 		b = append(appendString(append(b, before...), k), ':')
 		b = appendString(b, params[k])
 		before = ","
 	}
 	return only(b, `}`, len(params) > 0)
+}
+
+// fewParams is how many parameters most operations record at most: their names are sorted on the stack.
+const fewParams = 8
+
+// sorted appends the names of params to names, in order.
+func sorted(params map[string]string, names []string) []string {
+	for name := range params {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 func list[T any](b []byte, name string, items []T, one func([]byte, T) []byte) []byte {

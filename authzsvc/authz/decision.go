@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nexus/internal/clock"
 	"nexus/internal/errs"
 )
 
@@ -15,11 +16,11 @@ type Decision struct {
 	who         Principal
 	revision    string
 	expires     time.Time
-	now         func() time.Time
+	clock       clock.Clock
 	stamps      Stamps
 	rules       Rules // in force when it was made; a Scope asks the same about its members
 	obligations []Obligation
-	answers     map[*leaf]bool
+	held        []*leaf // the checks that hold
 	first, last atomic.Int64
 	effected    atomic.Bool
 }
@@ -59,15 +60,13 @@ func (d *Decision) Effect(first, last int64) {
 	d.effected.Store(true)
 }
 
-func (d *Decision) holds(e *expr) bool {
-	return e.holds(func(l *leaf) bool { return d.answers[l] })
-}
+func (d *Decision) holds(e *expr) bool { return e.holds(d.held) }
 
 func (d *Decision) usable(meets []Obligation) error {
 	if d == nil {
 		return undecided()
 	}
-	if d.now().After(d.expires) {
+	if d.clock.Now().After(d.expires) {
 		return errs.New(errs.Conflict, "the decision is too old to act on").As(errs.StaleDecision)
 	}
 	if !covers(meets, d.obligations) {

@@ -43,8 +43,8 @@ type Policy interface {
 
 // Rules may refuse what relations allow, or oblige; they never permit. They do not change and are safe for concurrent use.
 type Rules interface {
-	// Applies reports whether any rule names op, and whether one of those looks at the objects.
-	Applies(op string) (any, objects bool)
+	// Applies reports whether any rule names op and concerns who, and whether one of those looks at the objects.
+	Applies(who Principal, op string) (any, objects bool)
 	// Evaluate asks the rules about each of objects, or about the operation alone when there are none: one verdict for each,
 	// or one. An error is a refusal.
 	Evaluate(ctx context.Context, who Principal, op string, objects []Named) ([]Verdict, error)
@@ -101,8 +101,7 @@ func Ask[G any](ctx context.Context, gate *Gate, who Principal, act Act, n Need[
 // decide takes one request through relations, policy and record.
 func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*Decision, error) {
 	start := g.clock.Now()
-	var leaves []*leaf
-	e.walk(func(l *leaf) { leaves = append(leaves, l) })
+	leaves := e.leaves()
 	switch {
 	case len(leaves) == 0:
 		return nil, errs.Bug("operation %s needs nothing", act.Op)
@@ -119,8 +118,8 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 	rules := g.policy.Rules()
 	rec := g.record(who, act, leaves, finding, start)
 	rec.Policy = rules.Digest()
-	answers, reason := weigh(who, leaves, finding, start)
-	rec.Allowed = e.holds(func(l *leaf) bool { return answers[l] })
+	held, reason := weigh(who, leaves, finding, start)
+	rec.Allowed = e.holds(held)
 	if !rec.Allowed {
 		rec.Reason = string(reason)
 		return nil, g.refuse(ctx, rec, nil, nil)
@@ -136,8 +135,8 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 		return nil, unrecorded(err)
 	}
 	return &Decision{
-		id: rec.ID, act: act, who: who, revision: finding.Revision, stamps: finding.Stamps, rules: rules, answers: answers,
-		expires: who.until(start.Add(Lifetime)), now: g.clock.Now, obligations: verdict.Obligations,
+		id: rec.ID, act: act, who: who, revision: finding.Revision, stamps: finding.Stamps, rules: rules, held: held,
+		expires: who.until(start.Add(Lifetime)), clock: g.clock, obligations: verdict.Obligations,
 	}, nil
 }
 
@@ -185,7 +184,7 @@ func (g *Gate) refuse(ctx context.Context, rec *Decided, messages []string, caus
 
 // consult asks policy about the objects of a request, and joins what it says of each.
 func consult(ctx context.Context, rules Rules, who Principal, op string, objects []Named) (Verdict, error) {
-	applies, looks := rules.Applies(op)
+	applies, looks := rules.Applies(who, op)
 	if !applies {
 		return Verdict{}, nil
 	}
@@ -225,17 +224,20 @@ func Refusal(op string, objects []Named) *errs.Error {
 	return &errs.Error{Kind: errs.Denied, Text: text}
 }
 
-// weigh joins the relations' answers with the mandates of the actors. The reason is that of a refusal, should it come to one.
-func weigh(who Principal, leaves []*leaf, f Finding, now time.Time) (map[*leaf]bool, errs.Reason) {
-	answers, reason := make(map[*leaf]bool, len(leaves)), errs.NoRelation
+// weigh joins the relations' answers with the mandates of the actors, and returns the leaves that hold, in the place of
+// leaves. The reason is that of a refusal, should it come to one.
+func weigh(who Principal, leaves []*leaf, f Finding, now time.Time) (held []*leaf, reason errs.Reason) {
+	held, reason = leaves[:0], errs.NoRelation
 	for i, l := range leaves {
 		permitted := who.permits(l.check, now)
 		if f.Answers[i].Allowed && !permitted {
 			reason = errs.OutsideMandate
 		}
-		answers[l] = f.Answers[i].Allowed && permitted
+		if f.Answers[i].Allowed && permitted {
+			held = append(held, l)
+		}
 	}
-	return answers, reason
+	return held, reason
 }
 
 // unanswered is the error of a part that gave fewer or more answers than it was asked for.

@@ -213,9 +213,9 @@ func (short) Ask(context.Context, []authz.Ref, []authz.Check) (authz.Finding, er
 func (short) Sift(context.Context, []authz.Ref, string, []authz.Member) ([]bool, error) {
 	return []bool{true}, nil
 }
-func (s short) Rules() authz.Rules        { return s }
-func (short) Applies(string) (bool, bool) { return true, true }
-func (short) Digest() string              { return "" }
+func (s short) Rules() authz.Rules                         { return s }
+func (short) Applies(authz.Principal, string) (bool, bool) { return true, true }
+func (short) Digest() string                               { return "" }
 func (s short) Evaluate(context.Context, authz.Principal, string, []authz.Named) ([]authz.Verdict, error) {
 	return s.verdicts, nil
 }

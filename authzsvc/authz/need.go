@@ -1,5 +1,7 @@
 package authz
 
+import "slices"
+
 // Object is a typed reference that decisions are about. Implementations live in package schema.
 type Object interface {
 	// Named returns the object in the engine's terms and in the caller's words.
@@ -147,6 +149,16 @@ type leaf struct {
 	object Named
 }
 
+// leaves returns the leaves of e in order, in a slice of the caller's own.
+func (e *expr) leaves() []*leaf {
+	if e != nil && e.leaf != nil {
+		return []*leaf{e.leaf}
+	}
+	var all []*leaf
+	e.walk(func(l *leaf) { all = append(all, l) })
+	return all
+}
+
 func (e *expr) walk(f func(*leaf)) {
 	switch {
 	case e == nil:
@@ -162,23 +174,24 @@ func (e *expr) walk(f func(*leaf)) {
 	}
 }
 
-// holds evaluates e with what is known of its leaves. An expression without checks does not hold.
-func (e *expr) holds(known func(*leaf) bool) bool {
+// holds evaluates e, of whose leaves those among held hold. An expression without checks does not hold. Operations ask a few
+// checks, so held is searched.
+func (e *expr) holds(held []*leaf) bool {
 	switch {
 	case e == nil:
 		return false
 	case e.leaf != nil:
-		return known(e.leaf)
+		return slices.Contains(held, e.leaf)
 	case len(e.all) > 0:
 		for _, kid := range e.all {
-			if !kid.holds(known) {
+			if !kid.holds(held) {
 				return false
 			}
 		}
 		return true
 	default:
 		for _, kid := range e.any {
-			if kid.holds(known) {
+			if kid.holds(held) {
 				return true
 			}
 		}

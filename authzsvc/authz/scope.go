@@ -129,7 +129,7 @@ func (s *sieve) admit(ctx context.Context, permission string, members []Member, 
 
 // consult takes out of pass what policy refuses, and what it obliges to and meets does not cover.
 func (s *sieve) consult(ctx context.Context, named []Named, pass []bool, meets []Obligation) error {
-	applies, looks := s.d.rules.Applies(s.op)
+	applies, looks := s.d.rules.Applies(s.d.who, s.op)
 	if !applies {
 		return nil
 	}

@@ -150,9 +150,11 @@ type judge struct {
 	looks    bool
 }
 
-func (j judge) Rules() authz.Rules             { return j }
-func (j judge) Applies(op string) (bool, bool) { return op == "file.read", j.looks }
-func (judge) Digest() string                   { return "" }
+func (j judge) Rules() authz.Rules { return j }
+func (judge) Digest() string       { return "" }
+func (j judge) Applies(_ authz.Principal, op string) (bool, bool) {
+	return op == "file.read", j.looks
+}
 func (j judge) Evaluate(context.Context, authz.Principal, string, []authz.Named) ([]authz.Verdict, error) {
 	return j.verdicts, j.err
 }

@@ -53,8 +53,8 @@ type policy struct{ Config }
 // Rules returns the Config's rules, which do not change.
 func (p policy) Rules() authz.Rules { return p }
 
-// Applies reports a rule for every operation as soon as the Config has one.
-func (p policy) Applies(string) (applies, objects bool) {
+// Applies reports a rule for every operation of anybody as soon as the Config has one.
+func (p policy) Applies(authz.Principal, string) (applies, objects bool) {
 	looks := p.RefuseObject != nil || p.Oblige != nil
 	return looks || p.Refuse != nil || p.Unjudged != nil, looks
 }

@@ -1,6 +1,7 @@
 // Package rego asks the policies: rules that come after the relations and may refuse what those allow, or attach an obligation to it. It never
 // permits, it evaluates nothing for an operation that no rule names, and it refuses when it cannot decide. To add a rule, write one file with
 // package nexus.rules.<id>, a METADATA block that names its operations and what it looks at, and "refuse contains … if …" or "oblige contains … if …".
+// A rule that concerns some types of principal alone names them there (principals: [agent]), and costs a request of anybody else nothing.
 //
 // A rule is a function of its input alone: builtins that read a clock, the network or the process are not offered, and the only time is
 // input.context.time. What a rule says in its metadata is checked against what it does, through every helper that it uses.
@@ -48,14 +49,14 @@ type Bundle struct {
 	digest  string
 	sources map[string]string
 	rules   []*Rule
-	plans   map[string]*plan // one for every known operation
+	choices map[string]*choice // one for every known operation
 
 	compiler *ast.Compiler
 	store    storage.Store
 	txn      storage.Transaction // open as long as the bundle: the store is empty and nothing writes it
 }
 
-// Applies says whether any rule names an operation.
+// Applies says whether any rule names an operation and concerns a principal.
 type Applies struct {
 	Any    bool // some rule does
 	Object bool // some of them looks at the object, so a list asks for each
@@ -85,7 +86,10 @@ func Load(ctx context.Context, modules map[string]string, config Config) (*Bundl
 	if b.txn, err = b.store.NewTransaction(ctx); err != nil {
 		return nil, fmt.Errorf("open the policy store: %w", err)
 	}
-	return b, b.index()
+	if err := b.index(); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // readRules reads the metadata of every rule among modules, sorted by id.
@@ -131,13 +135,18 @@ func check(rules []*Rule, modules map[string]*ast.Module, texts map[string]strin
 	return compiler, nil
 }
 
-// Applies reports what applies to operation, in one map look-up. An operation that was not known at Load applies, so that Evaluate refuses it.
-func (b *Bundle) Applies(operation string) Applies {
-	p, known := b.plans[operation]
+// Applies reports what applies to operation when a principal asks whose base and actors have these types, in one map look-up. An operation
+// that was not known at Load applies to everybody, so that Evaluate refuses it.
+func (b *Bundle) Applies(operation string, types ...string) Applies {
+	c, known := b.choices[operation]
 	if !known {
 		return Applies{Any: true, Object: true}
 	}
-	return p.applies
+	var who mask
+	for _, name := range types {
+		who |= c.bit(name)
+	}
+	return c.plans[who].applies
 }
 
 // Digest names the bundle: the first 16 hex digits of a SHA-256 over its module paths and texts.

@@ -14,7 +14,7 @@ import (
 // chunk is how many objects one evaluation of a list form answers for. It bounds the memory of an evaluation and what one deadline has to cover.
 const chunk = 256
 
-// Evaluate asks the rules that name in.Operation. Beside an error the verdict is a refusal: the error is for the operator, and the caller of
+// Evaluate asks the rules that name in.Operation and concern in.Principal. Beside an error the verdict is a refusal: the error is for the operator, and the caller of
 // Evaluate need not look at it to be safe. Kinds: Canceled when ctx ended, Deadline when the evaluation took longer than it may, Internal else.
 func (b *Bundle) Evaluate(ctx context.Context, in *Input) (Verdict, error) {
 	p, err := b.planOf(in)
@@ -190,13 +190,14 @@ func (b *Bundle) evaluate(ctx context.Context, q *query, input *ast.Term) (topdo
 	return answers[0], nil
 }
 
-// planOf returns the plan of in's operation. An operation that nobody announced and a clock that was not read are mistakes of the caller
+// planOf returns the plan of in's operation for in's principal. An operation that nobody announced and a clock that was not read are mistakes of the caller
 // that rules would answer wrongly.
 func (b *Bundle) planOf(in *Input) (*plan, error) {
-	p, known := b.plans[in.Operation]
+	c, known := b.choices[in.Operation]
 	if !known {
 		return nil, internal("operation %q was not known when the policy was loaded", in.Operation)
 	}
+	p := c.plans[c.mask(&in.Principal)]
 	if p.read.context && in.Context.Time.IsZero() {
 		return nil, internal("a rule of %s looks at the context, which has no time", in.Operation)
 	}

@@ -64,7 +64,7 @@ func TestOperationThatNoRuleNamesIsNotEvaluated(t *testing.T) {
 	b, evaluations := counted(t, shipped())
 	for _, operation := range operations {
 		named := operation == "files.read" || operation == "files.write"
-		if got := b.Applies(operation); got != (Applies{Any: named, Object: named}) {
+		if got := b.Applies(operation, "agent"); got != (Applies{Any: named, Object: named}) {
 			t.Errorf("Applies(%s) = %+v, want %v", operation, got, named)
 		}
 		if named {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"nexus/policies"
 )
@@ -50,7 +51,7 @@ func counted(t testing.TB, modules map[string]string) (*Bundle, *atomic.Int64) {
 	return b, n
 }
 
-func evaluate(t testing.TB, b *Bundle, in *Input) Verdict {
+func evaluate(t rapid.TB, b *Bundle, in *Input) Verdict {
 	t.Helper()
 	v, err := b.Evaluate(context.Background(), in)
 	if err != nil {
@@ -94,6 +95,11 @@ func surroundings() Context {
 
 // shipped are the default modules.
 func shipped() map[string]string { return policies.Default() }
+
+// withLibrary are the default modules and a library.
+func withLibrary() map[string]string {
+	return with(shipped(), "lib/offices.rego", "package nexus.lib.offices\n\nopen if input.principal.base.tenant == \"acme\"\n")
+}
 
 // rule returns the text of a rule with id whose metadata and body are given.
 func rule(id, custom, body string) string {

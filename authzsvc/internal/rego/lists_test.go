@@ -34,6 +34,10 @@ var manyWays = map[string]struct {
 		"refuse contains \"none is i\" if not some_i\n\nsome_i if {\n\tsome object in input.objects\n\tcontains(object.path, \"i\")\n}"), false},
 	"aliased": {"# METADATA\n# title: x\n# custom:\n#   operations: [files.read]\n#   looks_at: [object]\npackage nexus.rules.aliased\n\n" +
 		"import input.objects as things\n\nrefuse contains \"aliased\" if {\n\tsome object in things\n\tobject.path == \"j\"\n}\n", false},
+	"agents": {rule("agents", readsObject+"#   principals: [agent]\n",
+		"refuse contains \"agents\" if {\n\tsome object in input.objects\n\tstartswith(object.path, \"a\")\n}"), true},
+	"programs": {rule("programs", "#   operations: [files.read]\n#   principals: [service, sandbox]\n#   looks_at: [principal, object]\n",
+		"refuse contains \"programs\" if {\n\tinput.principal.admin\n\tcount(input.objects) == 1\n\tendswith(input.objects[0].path, \"b\")\n}"), false},
 	"blind": {rule("blind", "#   operations: [files.read]\n#   looks_at: [principal]\n",
 		"refuse contains \"nobody\" if input.principal.base.id == \"nobody\""), false},
 }
@@ -67,12 +71,22 @@ func TestListIsEveryObjectAlone(t *testing.T) {
 		if id := ids.Draw(t, "rule"); id != "*" {
 			b = each[id]
 		}
-		who := agent()
+		who := drawPrincipal(t)
 		who.Admin = rapid.Bool().Draw(t, "admin")
 		who.Base.ID = rapid.SampledFrom([]string{"bot", "nobody"}).Draw(t, "id")
 		paths := rapid.SliceOfN(rapid.StringMatching(`[a-j]{0,2}`), 0, 12).Draw(t, "paths")
 		checkList(t, b, who, paths)
 	})
+}
+
+// drawPrincipal draws a base of any type and up to three actors.
+func drawPrincipal(t *rapid.T) Principal {
+	types := rapid.SampledFrom(principalTypes)
+	who := Principal{Base: Subject{Type: types.Draw(t, "base"), Tenant: "acme"}}
+	for _, actor := range rapid.SliceOfN(types, 0, 3).Draw(t, "actors") {
+		who.Actors = append(who.Actors, Subject{Type: actor, ID: actor, Tenant: "acme"})
+	}
+	return who
 }
 
 func checkList(t rapid.TB, b *Bundle, who Principal, paths []string) {

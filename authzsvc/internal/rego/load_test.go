@@ -51,6 +51,22 @@ func TestRuleIsRefusedAtLoad(t *testing.T) {
 			rule("r", "#   operations: [files.read]\n#   looks_at: [weather]\n", refuseAll),
 			`looks_at: "weather" is not object`,
 		},
+		"concerning an unknown type": {
+			rule("r", "#   operations: [files.read]\n#   principals: [agent, robot]\n", refuseAll),
+			`own/r.rego:1: rule r: principals: there is no type "robot", only agent, key, sandbox, service, user`,
+		},
+		"concerning nobody": {
+			rule("r", "#   operations: [files.read]\n#   principals: []\n", refuseAll),
+			"own/r.rego:1: rule r: custom.principals names nobody",
+		},
+		"concerning a type that is no list": {
+			rule("r", "#   operations: [files.read]\n#   principals: agent\n", refuseAll),
+			"custom.principals is not a list of names",
+		},
+		"telling more types apart than there may be": {
+			rule("r", "#   operations: [\"files.*\"]\n#   principals: [user, service, sandbox, key]\n", refuseAll),
+			"the rules of files.read name 5 types of principal (agent, key, sandbox, service, user): at most 4",
+		},
 		"obliging to what nobody meets": {
 			rule("r", "#   operations: [files.read]\n#   obliges: [sing]\n", `oblige contains {"name": "sing"}`),
 			`there is no obligation "sing"`,
@@ -96,7 +112,7 @@ func TestRuleIsRefusedAtLoad(t *testing.T) {
 			"is recursive",
 		},
 		"reading data that does not exist": {
-			rule("r", "#   operations: [files.read]\n", `refuse contains "no" if data.nexus.lib.agents.actign`),
+			rule("r", "#   operations: [files.read]\n", `refuse contains "no" if data.nexus.lib.offices.opne`),
 			"names nothing",
 		},
 		"outside the packages of rules": {
@@ -112,8 +128,8 @@ func TestRuleIsRefusedAtLoad(t *testing.T) {
 			"package nexus.rules.private_keys stands in default/private_keys.rego already",
 		},
 		"adding to a library": {
-			"package nexus.lib.agents\n\nacting if true\n",
-			"package nexus.lib.agents stands in default/lib/agents.rego already",
+			"package nexus.lib.offices\n\nopen if true\n",
+			"package nexus.lib.offices stands in lib/offices.rego already",
 		},
 		"that does not parse": {
 			"package nexus.rules.r\n\nrefuse contains\n",
@@ -122,7 +138,7 @@ func TestRuleIsRefusedAtLoad(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(context.Background(), with(shipped(), "own/r.rego", c.module), config())
+			_, err := Load(context.Background(), with(withLibrary(), "own/r.rego", c.module), config())
 			if !errors.Is(err, errs.Invalid) {
 				t.Fatalf("Load = %v, want an Invalid error", err)
 			}
@@ -148,14 +164,14 @@ func TestRuleThatLiesAboutWhatItReadsIsRefused(t *testing.T) {
 		"an alias of the objects":    {none, `refuse contains "no" if { x := input; count(x.objects) > 0 }`},
 		"objects in a comprehension": {none, `refuse contains "no" if count([o | some o in input.objects]) > 0`},
 		"objects in every":           {none, `refuse contains "no" if { every o in input.objects { o.path != "/a" } }`},
-		"principal by a library":     {none, `refuse contains "no" if data.nexus.lib.agents.acting`},
+		"principal by a library":     {none, `refuse contains "no" if data.nexus.lib.offices.open`},
 		"context":                    {none, `refuse contains "no" if input.context.tier == "free"`},
 		"object declared, not read":  {none + "#   looks_at: [object]\n", `refuse contains "no" if input.operation == "files.read"`},
 		"context declared, not read": {none + "#   looks_at: [object, context]\n", `refuse contains "no" if input.objects[0].path == "/a"`},
 	}
 	for name, lie := range lies {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(context.Background(), with(shipped(), "own/r.rego", rule("r", lie.custom, lie.body)), config())
+			_, err := Load(context.Background(), with(withLibrary(), "own/r.rego", rule("r", lie.custom, lie.body)), config())
 			if err == nil || !strings.Contains(err.Error(), "its metadata says that it looks at") {
 				t.Errorf("Load = %v, want it refused for what it reads", err)
 			}
@@ -207,7 +223,7 @@ func TestRulesSayWhatTheyAre(t *testing.T) {
 	}
 	mask := rules[0]
 	if mask.File != "default/mask_env.rego" || mask.Title == "" || mask.Description == "" ||
-		!slices.Equal(mask.LooksAt, []string{"object", "principal"}) || !slices.Equal(mask.Obliges, []string{"mask_values"}) {
+		!slices.Equal(mask.LooksAt, []string{"object"}) || !slices.Equal(mask.Obliges, []string{"mask_values"}) {
 		t.Errorf("mask_env = %+v", mask)
 	}
 	for _, r := range rules {

@@ -16,6 +16,7 @@ type Rule struct {
 	Description string
 	File        string   // module path
 	Operations  []string // every operation that asks the rule, patterns resolved, sorted
+	Principals  []string // types of principal that it concerns, sorted; nil is everybody
 	LooksAt     []string // of object, principal, context: what it reads, all of it and nothing else
 	Obliges     []string // obligations that it may attach
 
@@ -29,9 +30,13 @@ type Rule struct {
 // The keys of METADATA's custom object.
 const (
 	keyOperations = "operations"
+	keyPrincipals = "principals"
 	keyLooksAt    = "looks_at"
 	keyObliges    = "obliges"
 )
+
+// principalTypes are the types that a principal's base and actors have.
+var principalTypes = []string{"agent", "key", "sandbox", "service", "user"}
 
 // The names of the two sets that a rule may define.
 const (
@@ -61,6 +66,7 @@ func readMetadata(id string, module *ast.Module, c *Config) (*Rule, []error) {
 	rule := &Rule{
 		ID: id, Title: from.Title, Description: from.Description, File: module.Package.Loc().File,
 		Operations: r.operations(custom[keyOperations], c.Operations),
+		Principals: r.principals(custom),
 		LooksAt:    unique(custom[keyLooksAt]),
 		Obliges:    r.obliges(custom[keyObliges], c.Obligations),
 		read:       r.looksAt(custom[keyLooksAt]),
@@ -78,7 +84,7 @@ func (r *reader) custom() map[string][]string {
 	for _, key := range slices.Sorted(maps.Keys(r.from.Custom)) {
 		list, ok := stringList(r.from.Custom[key])
 		switch {
-		case key != keyOperations && key != keyLooksAt && key != keyObliges:
+		case !slices.Contains([]string{keyOperations, keyPrincipals, keyLooksAt, keyObliges}, key):
 			r.problem("unknown key custom.%s", key)
 		case !ok:
 			r.problem("custom.%s is not a list of names", key)
@@ -102,6 +108,20 @@ func (r *reader) operations(patterns, known []string) []string {
 		all = append(all, matched...)
 	}
 	return unique(all)
+}
+
+// principals returns whom the rule concerns. An empty list is refused: it would concern nobody, and reads as if it were everybody.
+func (r *reader) principals(custom map[string][]string) []string {
+	types, given := custom[keyPrincipals]
+	if given && len(types) == 0 {
+		r.problem("custom.principals names nobody; a rule without it concerns everybody")
+	}
+	for _, name := range types {
+		if !slices.Contains(principalTypes, name) {
+			r.problem("principals: there is no type %q, only %s", name, strings.Join(principalTypes, ", "))
+		}
+	}
+	return unique(types)
 }
 
 func (r *reader) looksAt(names []string) parts {

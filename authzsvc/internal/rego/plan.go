@@ -7,7 +7,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// plan is what is asked for one operation, prepared. A nil query asks nothing.
+// plan is what is asked for one operation of some principals, prepared. A nil query asks nothing.
 type plan struct {
 	applies Applies
 	read    parts  // what any of the rules reads
@@ -31,7 +31,10 @@ type slot struct {
 	oblige bool // the set is oblige, not refuse
 }
 
-// index makes the plan of every known operation. Operations that are named by the same rules share their queries.
+// preparer makes the query that asks rules below root, or finds the one that was made; nil for no rules.
+type preparer func(root ast.Ref, rules []*Rule) (*query, error)
+
+// index makes the plans of every known operation. Operations that are named by the same rules share their queries.
 func (b *Bundle) index() error {
 	queries := map[string]*query{}
 	prepared := func(root ast.Ref, rules []*Rule) (*query, error) {
@@ -52,19 +55,22 @@ func (b *Bundle) index() error {
 			named[operation] = append(named[operation], rule)
 		}
 	}
-	b.plans = make(map[string]*plan, len(b.config.Operations))
+	b.choices = make(map[string]*choice, len(b.config.Operations))
 	for _, operation := range b.config.Operations {
-		p, err := newPlan(named[operation], prepared)
+		c, err := newChoice(operation, named[operation])
 		if err != nil {
+			return err
+		}
+		if err := c.plan(named[operation], prepared); err != nil {
 			return fmt.Errorf("prepare the policy of %s: %w", operation, err)
 		}
-		b.plans[operation] = p
+		b.choices[operation] = c
 	}
 	return nil
 }
 
 // newPlan sorts rules by how a list asks them.
-func newPlan(rules []*Rule, prepared func(ast.Ref, []*Rule) (*query, error)) (*plan, error) {
+func newPlan(rules []*Rule, prepared preparer) (*plan, error) {
 	p := &plan{}
 	var once, list, each []*Rule
 	for _, rule := range rules {
