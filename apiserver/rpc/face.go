@@ -141,19 +141,20 @@ func (f *Face) receive(w http.ResponseWriter, r *http.Request, s *session) (body
 	if err := s.tell(r); err != nil {
 		return nil, free, err
 	}
-	limit, over := f.config.MaxBody, tooLarge(f.config.MaxBody)
+	limit := f.config.MaxBody
+	over := func() error { return tooLarge(limit) }
 	if s.stranger() && limit > strangerBody {
-		limit, over = strangerBody, s.unauthenticated()
+		limit, over = strangerBody, s.unauthenticated
 	}
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close") // what was announced will not be read
-		return nil, free, over
+		return nil, free, over()
 	}
 	err = fill(buf, r.Body, limit, r.ContentLength)
 	switch {
 	case errors.Is(err, errTooLong):
 		w.Header().Set("Connection", "close")
-		return nil, free, over
+		return nil, free, over()
 	case err != nil:
 		return nil, free, errs.New(errs.Invalid, "the body ended early").As(errs.InvalidRequest).Because(err)
 	}

@@ -122,12 +122,16 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 	rec.Allowed = e.holds(held)
 	if !rec.Allowed {
 		rec.Reason = string(reason)
-		return nil, g.refuse(ctx, rec, nil, nil)
+		return nil, g.refuse(ctx, rec, nil)
 	}
 	verdict, err := consult(ctx, rules, who, act.Op, rec.Objects)
-	if err != nil || verdict.Refused {
+	switch {
+	case err != nil:
+		rec.Allowed, rec.Reason = false, string(errs.Undecided)
+		return nil, g.giveUp(ctx, rec, err)
+	case verdict.Refused:
 		rec.Allowed, rec.Reason, rec.Rules = false, string(errs.PolicyRefused), verdict.Rules
-		return nil, g.refuse(ctx, rec, verdict.Messages, err)
+		return nil, g.refuse(ctx, rec, verdict.Messages)
 	}
 	rec.Rules, rec.Obligations = verdict.Rules, names(verdict.Obligations)
 	rec.Micros = g.clock.Now().Sub(start).Microseconds()
@@ -169,17 +173,32 @@ func (g *Gate) record(who Principal, act Act, leaves []*leaf, f Finding, start t
 
 // refuse records a refusal and returns what the caller may know of it: a text made from the request alone. So are the
 // messages of rules: rules see what the caller sent, and no rule knows whether anything exists.
-func (g *Gate) refuse(ctx context.Context, rec *Decided, messages []string, cause error) error {
+func (g *Gate) refuse(ctx context.Context, rec *Decided, messages []string) error {
+	if err := g.writeRefusal(ctx, rec); err != nil {
+		return err
+	}
+	e := Refusal(rec.Op, rec.Objects)
+	if len(messages) > 0 {
+		e.Text += ": " + strings.Join(messages, "; ")
+	}
+	return e
+}
+
+// giveUp records that the rules could not be asked. There is no access, and the caller may try again: nobody has refused him.
+func (g *Gate) giveUp(ctx context.Context, rec *Decided, cause error) error {
+	if err := g.writeRefusal(ctx, rec); err != nil {
+		return err
+	}
+	return errs.New(errs.Unavailable, "the decision could not be made").As(errs.Undecided).Because(cause)
+}
+
+func (g *Gate) writeRefusal(ctx context.Context, rec *Decided) error {
 	rec.Durable = true
 	rec.Micros = g.clock.Now().Sub(rec.At).Microseconds()
 	if err := g.recorder.Decide(ctx, rec); err != nil {
 		return unrecorded(err)
 	}
-	e := Refusal(rec.Op, rec.Objects).Because(cause)
-	if len(messages) > 0 {
-		e.Text += ": " + strings.Join(messages, "; ")
-	}
-	return e
+	return nil
 }
 
 // consult asks policy about the objects of a request, and joins what it says of each.

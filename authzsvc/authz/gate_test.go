@@ -44,7 +44,6 @@ func TestRefusalByPolicyIsDeniedAndRecorded(t *testing.T) {
 		"by operation": {Refuse: func(op string) bool { return op == "file.test" }},
 		"by its first": {RefuseObject: func(_ string, o authz.Named) bool { return o.Name == "/a" }},
 		"by its last":  {RefuseObject: func(_ string, o authz.Named) bool { return o.Name == "/b" }},
-		"by failure":   {Unjudged: errBroken},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gate, rec := c.Gate(t)
@@ -57,10 +56,22 @@ func TestRefusalByPolicyIsDeniedAndRecorded(t *testing.T) {
 			if got.Allowed || got.Reason != string(errs.PolicyRefused) || !got.Durable {
 				t.Errorf("recorded %+v, want a durable refusal for %s", got, errs.PolicyRefused)
 			}
-			if wantRules := c.Unjudged == nil; wantRules != slices.Contains(got.Rules, gatetest.Rule) {
+			if !slices.Contains(got.Rules, gatetest.Rule) {
 				t.Errorf("recorded rules are %v", got.Rules)
 			}
 		})
+	}
+}
+
+func TestPolicyThatCannotBeAskedGivesNothingAndIsRecorded(t *testing.T) {
+	gate, rec := gatetest.Config{Unjudged: errBroken}.Gate(t)
+	g, _, err := ask(gate, file("/a").Read())
+	wantKind(t, err, errs.Unavailable) // nobody refused: the caller may try again
+	if _, err := g.Use(); err == nil {
+		t.Error("an undecided request gives a grant that works")
+	}
+	if got := last(t, rec); got.Allowed || got.Reason != string(errs.Undecided) || !got.Durable {
+		t.Errorf("recorded %+v, want a durable refusal for %s", got, errs.Undecided)
 	}
 }
 
@@ -165,7 +176,6 @@ func TestRefusalDependsOnTheRequestAlone(t *testing.T) {
 		{Relations: only(check("/a", "owner"))},
 		{Incomplete: func(authz.Check) bool { return true }},
 		{Refuse: func(string) bool { return true }},
-		{Unjudged: errBroken},
 	} {
 		gate, _ := c.Gate(t)
 		_, _, err := ask(gate, need())
@@ -234,7 +244,7 @@ func TestMissingAnswersAreRefused(t *testing.T) {
 	})
 	t.Run("policy", func(t *testing.T) {
 		_, _, err := ask(open(), file("/a").Read())
-		wantKind(t, err, errs.Denied)
+		wantKind(t, err, errs.Unavailable)
 	})
 	t.Run("relations of a list", func(t *testing.T) {
 		gate := open(authz.Verdict{})

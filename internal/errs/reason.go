@@ -17,6 +17,7 @@ const (
 	NoRelation       Reason = "NO_RELATION"     // relations do not hold
 	PolicyRefused    Reason = "POLICY_REFUSED"  // relations hold, a rule refuses
 	OutsideMandate   Reason = "OUTSIDE_MANDATE" // an actor's mandate leaves it out
+	Undecided        Reason = "UNDECIDED"       // relations hold, the rules could not be asked
 	NotRecorded      Reason = "NOT_RECORDED"    // the record could not be written
 	StaleDecision    Reason = "STALE_DECISION"  // what was decided changed before the commit
 	ScopeMissing     Reason = "SCOPE_MISSING"   // the key's scopes leave it out

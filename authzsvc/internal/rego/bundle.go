@@ -24,8 +24,9 @@ import (
 	"nexus/internal/errs"
 )
 
-// DefaultDeadline is how long one evaluation may take unless Config says otherwise.
-const DefaultDeadline = 50 * time.Millisecond
+// DefaultDeadline is how long one evaluation may take unless Config says otherwise: ten thousand times what one takes, because it
+// is there for rules that do not end, and a busy machine must not refuse by it.
+const DefaultDeadline = 500 * time.Millisecond
 
 // Config is what a bundle is checked against and how it runs.
 type Config struct {
