@@ -74,8 +74,9 @@ var (
 	sqlSetHeight = sqldb.OnlySQLite(`INSERT INTO rel_node (type, id, height) VALUES ($1, $2, $3)
 		ON CONFLICT (type, id) DO UPDATE SET height = excluded.height`)
 	sqlNoHeight = sqldb.OnlySQLite(`DELETE FROM rel_node WHERE type = $1 AND id = $2`)
-	sqlUp       = sqldb.OnlySQLite(`SELECT DISTINCT so FROM rel WHERE rt = $1 AND ro = $2 AND st = $1 AND ` + edgeColumns)
-	sqlDown     = sqldb.OnlySQLite(`SELECT DISTINCT ro FROM rel INDEXED BY rel_reverse
+	// The plus keeps the planner from walking the whole reverse index for the sake of its order.
+	sqlUp   = sqldb.OnlySQLite(`SELECT DISTINCT so FROM rel WHERE rt = $1 AND ro = $2 AND +st = $1 AND ` + edgeColumns)
+	sqlDown = sqldb.OnlySQLite(`SELECT DISTINCT ro FROM rel INDEXED BY rel_reverse
 		WHERE st = $1 AND so = $2 AND sr = $6 AND rt = $1 AND ` + edgeColumns)
 	sqlSets = sqldb.OnlySQLite(`SELECT count(*) FROM (SELECT 1 FROM rel WHERE rt = $1 AND ro = $2 AND rr = $3 AND st = $4
 		AND sr <> '...' AND deleted = 9223372036854775807 LIMIT $5)`)

@@ -79,3 +79,23 @@ func explain(t *testing.T, d *Datastore, text string, args []any) string {
 	}
 	return strings.Join(lines, "; ")
 }
+
+// What the writer asks while everybody waits for it must cost the same however large the store is.
+func TestQueriesOfTheWriterSeek(t *testing.T) {
+	d := openStore(t, Options{}, sqldb.LiteOptions{})
+	for _, c := range []struct {
+		name  string
+		s     *sqldb.Stmt
+		args  []any
+		seeks string
+	}{
+		{"up", sqlUp, []any{"file", "a", "parent", "link", 1}, "PRIMARY KEY (rt=? AND ro=? AND rr=?"},
+		{"down", sqlDown, []any{"file", "a", "parent", "link", 1, "..."}, "rel_reverse (st=? AND so=? AND sr=? AND rt=? AND rr=?"},
+		{"sets", sqlSets, []any{"file", "a", "direct_viewer", "group", 10}, "PRIMARY KEY (rt=? AND ro=? AND rr=? AND st=?"},
+	} {
+		plan := explain(t, d, c.s.Text(sqldb.SQLite), c.args)
+		if !strings.Contains(plan, c.seeks) || strings.Contains(plan, "SCAN rel") {
+			t.Errorf("%s: %s", c.name, plan)
+		}
+	}
+}
