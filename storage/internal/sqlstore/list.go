@@ -15,14 +15,14 @@ type Listed struct {
 var (
 	filesBelow = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, d.path
 		FROM dirs d JOIN files f ON f.dir = d.id
-		WHERE d.tenant = $1 AND d.path >= $2 AND d.path < $3 AND (d.path > $4 OR (d.path = $4 AND f.name > $5)) AND f.version > 0
-		ORDER BY d.path, f.name LIMIT $6`)
+		WHERE d.tenant = $1 AND d.path > $2 AND d.path < $3 AND f.version > 0
+		ORDER BY d.path, f.name LIMIT $4`)
 	filesIn = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, d.path
 		FROM dirs d JOIN files f ON f.dir = d.id
 		WHERE d.tenant = $1 AND d.path = $2 AND f.name > $3 AND f.version > 0
 		ORDER BY f.name LIMIT $4`)
 	dirsBelow = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
-		WHERE tenant = $1 AND path > $2 AND path < $3 AND path > $4 AND state < 3 ORDER BY path LIMIT $5`)
+		WHERE tenant = $1 AND path > $2 AND path < $3 AND state < 3 ORDER BY path LIMIT $4`)
 	dirsIn = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
 		WHERE parent = $1 AND path > $2 AND state < 3 ORDER BY path LIMIT $3`)
 	pathOfDir  = sqldb.SQL(`SELECT path FROM dirs WHERE id = $1`)
@@ -30,9 +30,15 @@ var (
 )
 
 // FilesBelow returns up to n files at any depth below folder, a path with a slash at its end, in order of folder and name,
-// after the file called name in the folder called after.
+// after the file called name in the folder called after; a list begins after no name in folder itself. It asks for the rest
+// of the one folder and for the folders behind it apart, so that each page seeks to where it begins.
 func FilesBelow(ctx context.Context, q sqldb.Q, tenant, folder, after, name string, n int) ([]Listed, error) {
-	return listed(ctx, q, filesBelow, tenant, folder, End(folder), after, name, n)
+	rest, err := FilesIn(ctx, q, tenant, after, name, n)
+	if err != nil || len(rest) == n {
+		return rest, err
+	}
+	behind, err := listed(ctx, q, filesBelow, tenant, after, End(folder), n-len(rest))
+	return append(rest, behind...), err
 }
 
 // FilesIn returns up to n files directly in folder after the one called name, in order of name.
@@ -40,9 +46,10 @@ func FilesIn(ctx context.Context, q sqldb.Q, tenant, folder, name string, n int)
 	return listed(ctx, q, filesIn, tenant, folder, name, n)
 }
 
-// DirsBelow returns up to n folders at any depth below folder and after the path after, in order of path.
+// DirsBelow returns up to n folders at any depth below folder and after the path after, in order of path; a list begins after
+// folder itself.
 func DirsBelow(ctx context.Context, q sqldb.Q, tenant, folder, after string, n int) ([]Dir, error) {
-	return dirs(ctx, q, dirsBelow, tenant, folder, End(folder), after, n)
+	return dirs(ctx, q, dirsBelow, tenant, after, End(folder), n)
 }
 
 // DirsIn returns up to n folders directly in the folder of that id and after the path after, in order of path.
