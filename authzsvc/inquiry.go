@@ -114,7 +114,7 @@ func (s *Service) revision(ctx context.Context, q Question) (relations.Revision,
 	case q.At.IsZero():
 		return s.store.Reader().Head(ctx)
 	case q.At.After(s.clock.Now()):
-		return 0, errs.New(errs.Invalid, "cannot explain a time to come").As(errs.NotValid)
+		return 0, errs.New(errs.Invalid, "cannot explain a time to come").Marked(errs.NotValid)
 	}
 	return s.store.At(ctx, q.At)
 }

@@ -48,7 +48,7 @@ func lookup(definition string) vocabulary {
 func within(tenant, name string) (string, error) {
 	plain, err := ids.Unquote(tenant)
 	if err != nil || ids.Quote(plain) != tenant {
-		return "", errs.New(errs.Invalid, "tenant %q is not quoted", tenant).As(errs.NotValid)
+		return "", errs.New(errs.Invalid, "tenant %q is not quoted", tenant).Marked(errs.NotValid)
 	}
 	return ID(plain, name)
 }
@@ -57,7 +57,7 @@ func within(tenant, name string) (string, error) {
 func quoted(name string) (string, error) {
 	id := ids.Quote(name)
 	if id == "" || len(id) > ids.MaxQuoted {
-		return "", errs.New(errs.Invalid, "an id needs between 1 and %d bytes once quoted", ids.MaxQuoted).As(errs.NotValid)
+		return "", errs.New(errs.Invalid, "an id needs between 1 and %d bytes once quoted", ids.MaxQuoted).Marked(errs.NotValid)
 	}
 	return id, nil
 }
@@ -91,7 +91,7 @@ func nameAlone(ref authz.Ref, definition string) (string, error) {
 }
 
 func notA(ref authz.Ref, definition string) error {
-	return errs.New(errs.Invalid, "%q is no %s", ref.String(), definition).As(errs.NotValid)
+	return errs.New(errs.Invalid, "%q is no %s", ref.String(), definition).Marked(errs.NotValid)
 }
 
 // Home returns the tenant whose tree a request means. For a principal without one it is the zero Tenant, on which nothing holds.

@@ -36,7 +36,7 @@ func ID(tenant, name string) (string, error) {
 	}
 	id := ids.Quote(tenant) + "/" + ids.Quote(name)
 	if len(id) > ids.MaxQuoted {
-		return "", errs.New(errs.Invalid, "id is longer than %d bytes once quoted", ids.MaxQuoted).As(errs.NotValid)
+		return "", errs.New(errs.Invalid, "id is longer than %d bytes once quoted", ids.MaxQuoted).Marked(errs.NotValid)
 	}
 	return id, nil
 }

@@ -60,7 +60,7 @@ func (f *Files) contents(ctx context.Context, a schema.Address) (Entry, []byte, 
 	case !a.Exists():
 		return Entry{}, nil, missing(a.Path)
 	case a.Folder:
-		return Entry{}, nil, errs.New(errs.Invalid, "%s is a folder", a.Path).As(errs.NotValid)
+		return Entry{}, nil, errs.New(errs.Invalid, "%s is a folder", a.Path).Marked(errs.NotValid)
 	}
 	row, body, err := sqlstore.Current(ctx, f.s.db, a.Anchor)
 	if errors.Is(err, sqldb.ErrNoRows) {

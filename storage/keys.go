@@ -168,7 +168,7 @@ func (s *Store) sameOwner(ctx context.Context, tx sqldb.Tx, key Key) error {
 		return err
 	}
 	if owner != key.User {
-		return errs.New(errs.Exists, "agent %q belongs to another user", key.Subject).As(errs.NotValid)
+		return errs.New(errs.Exists, "agent %q belongs to another user", key.Subject).Marked(errs.NotValid)
 	}
 	return nil
 }

@@ -199,7 +199,7 @@ func (l *listing) folderPage(ctx context.Context, after string) ([]sqlstore.Dir,
 
 func (l *listing) add(e Entry) error {
 	if len(l.entries) == MaxList {
-		return errs.New(errs.Exhausted, "more than %d entries: list a folder further down, or give a prefix", MaxList).As(errs.NotValid)
+		return errs.New(errs.Exhausted, "more than %d entries: list a folder further down, or give a prefix", MaxList).Marked(errs.NotValid)
 	}
 	l.entries = append(l.entries, e)
 	return nil

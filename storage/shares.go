@@ -61,7 +61,7 @@ func (h *Shares) Link(ctx context.Context, g LinkGrant, expires time.Time) (stri
 		return "", missing(into.Path)
 	}
 	if !expires.IsZero() {
-		return "", errs.New(errs.Invalid, "a link does not expire").As(errs.NotValid)
+		return "", errs.New(errs.Invalid, "a link does not expire").Marked(errs.NotValid)
 	}
 	return h.relateFile(ctx, g.Child.Decision(), child.Address, "link", Subject{Ref: into.Named().Ref}, expires)
 }

@@ -92,14 +92,14 @@ func micros(us int64) time.Time {
 
 // stale is what a writing method returns when the tree is not as it was when the decision was made.
 func stale() error {
-	return errs.New(errs.Conflict, "what this was decided on has changed").As(errs.StaleDecision)
+	return errs.New(errs.Conflict, "what this was decided on has changed").Marked(errs.StaleDecision)
 }
 
 // missing is the answer to what does not exist where the caller may look.
 func missing(path string) error {
-	return errs.New(errs.NotFound, "File not found: %s", path).As(errs.FileNotFound).With("path", path)
+	return errs.New(errs.NotFound, "File not found: %s", path).Marked(errs.FileNotFound).With("path", path)
 }
 
 func taken(path string) error {
-	return errs.New(errs.Exists, "File already exists: %s", path).As(errs.FileExists).With("path", path)
+	return errs.New(errs.Exists, "File already exists: %s", path).Marked(errs.FileExists).With("path", path)
 }

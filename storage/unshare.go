@@ -57,7 +57,7 @@ func (h *Shares) end(ctx context.Context, d *authz.Decision, on authz.Ref, id st
 			return false, err
 		}
 		if ofTheStore(t.Relationship) {
-			return false, errs.New(errs.Invalid, "relation %s of %s belongs to the store", t.Relation, t.Resource.Type).As(errs.NotValid)
+			return false, errs.New(errs.Invalid, "relation %s of %s belongs to the store", t.Relation, t.Resource.Type).Marked(errs.NotValid)
 		}
 		if err := h.s.writer.Write(ctx, tx, relations.Update{Kind: relations.Delete, Relationship: t.Relationship}); err != nil {
 			return false, err
@@ -190,7 +190,7 @@ func (h *Shares) list(ctx context.Context, tenant string, f relations.Filter) ([
 		return nil, err
 	}
 	if len(found) > MaxTuples {
-		return nil, errs.New(errs.Exhausted, "more than %d relationships: name an object or a subject", MaxTuples).As(errs.NotValid)
+		return nil, errs.New(errs.Exhausted, "more than %d relationships: name an object or a subject", MaxTuples).Marked(errs.NotValid)
 	}
 	return h.identify(ctx, tenant, found)
 }

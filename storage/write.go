@@ -92,7 +92,7 @@ func (c Condition) check(p sqlstore.Place, a schema.Address) error {
 	case c.Absent && exists:
 		return taken(a.Path)
 	case c.Match != "" && c.Match != current:
-		return errs.New(errs.Conflict, "conflict: %s has another etag than expected", a.Path).As(errs.EtagMismatch).
+		return errs.New(errs.Conflict, "conflict: %s has another etag than expected", a.Path).Marked(errs.EtagMismatch).
 			With("path", a.Path).With("expected_etag", c.Match).With("current_etag", current)
 	}
 	return nil
@@ -120,7 +120,7 @@ func (w *writing) file(ctx context.Context, place sqlstore.Place, a schema.Addre
 	case place.File != nil:
 		return w.belowFile(ctx, place.File, a)
 	case place.Rest == "":
-		return nil, errs.New(errs.Invalid, "%s is a folder", a.Path).As(errs.NotValid)
+		return nil, errs.New(errs.Invalid, "%s is a folder", a.Path).Marked(errs.NotValid)
 	}
 	if place.Dir.State == sqlstore.Reserved {
 		if err := w.materialise(ctx, place.Dir.ID); err != nil {
@@ -157,7 +157,7 @@ func (w *writing) belowFile(ctx context.Context, f *sqlstore.File, a schema.Addr
 func (w *writing) toFolder(ctx context.Context, f *sqlstore.File, a schema.Address, s sqlstore.State) (*sqlstore.Dir, error) {
 	path := strings.TrimSuffix(strings.TrimSuffix(a.Path, a.Rest), "/")
 	if f.Version > 0 {
-		return nil, errs.New(errs.Invalid, "%s is a file, not a folder", path).As(errs.NotValid)
+		return nil, errs.New(errs.Invalid, "%s is a file, not a folder", path).Marked(errs.NotValid)
 	}
 	if s != sqlstore.Reserved {
 		if err := w.materialise(ctx, f.Dir); err != nil {

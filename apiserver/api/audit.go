@@ -25,7 +25,7 @@ func (p *DecisionsParams) Defaults() { p.Limit = 100 }
 // Clean refuses page sizes that are none.
 func (p *DecisionsParams) Clean() error {
 	if p.Limit < 1 || p.Limit > 1000 {
-		return errs.New(errs.Invalid, "limit must be 1 to 1000").As(errs.NotValid)
+		return errs.New(errs.Invalid, "limit must be 1 to 1000").Marked(errs.NotValid)
 	}
 	if p.Path == "" {
 		return nil

@@ -37,17 +37,17 @@ func (p *CreateKeyParams) Clean() error {
 	}
 	switch {
 	case p.UserID == "" || p.Name == "":
-		return errs.New(errs.Invalid, "user_id and name must not be empty").As(errs.NotValid)
+		return errs.New(errs.Invalid, "user_id and name must not be empty").Marked(errs.NotValid)
 	case p.SubjectType != "user" && p.SubjectType != "agent":
-		return errs.New(errs.Invalid, "subject_type must be user or agent").As(errs.NotValid)
+		return errs.New(errs.Invalid, "subject_type must be user or agent").Marked(errs.NotValid)
 	case p.IsAdmin && p.SubjectType == "agent":
-		return errs.New(errs.Invalid, "an agent's key cannot administer").As(errs.NotValid)
+		return errs.New(errs.Invalid, "an agent's key cannot administer").Marked(errs.NotValid)
 	case p.SubjectType == "user" && p.SubjectID != p.UserID:
-		return errs.New(errs.Invalid, "a user's key is for user_id itself").As(errs.NotValid)
+		return errs.New(errs.Invalid, "a user's key is for user_id itself").Marked(errs.NotValid)
 	case p.ExpiresDays != nil && (*p.ExpiresDays < 1 || *p.ExpiresDays > 36500):
-		return errs.New(errs.Invalid, "expires_days must be 1 to 36500").As(errs.NotValid)
+		return errs.New(errs.Invalid, "expires_days must be 1 to 36500").Marked(errs.NotValid)
 	case len(p.Prefix) > 16:
-		return errs.New(errs.Invalid, "prefix is longer than 16 bytes").As(errs.NotValid)
+		return errs.New(errs.Invalid, "prefix is longer than 16 bytes").Marked(errs.NotValid)
 	}
 	return p.vocabulary()
 }
@@ -55,12 +55,12 @@ func (p *CreateKeyParams) Clean() error {
 func (p *CreateKeyParams) vocabulary() error {
 	for _, c := range []byte(p.Prefix) {
 		if c != '_' && c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return errs.New(errs.Invalid, "prefix may hold letters, digits, _ and - only").As(errs.NotValid)
+			return errs.New(errs.Invalid, "prefix may hold letters, digits, _ and - only").Marked(errs.NotValid)
 		}
 	}
 	for _, s := range p.Scopes {
 		if s != "read" && s != "write" && s != "evaluate" {
-			return errs.New(errs.Invalid, "no scope %q: there are read, write and evaluate", s).As(errs.NotValid)
+			return errs.New(errs.Invalid, "no scope %q: there are read, write and evaluate", s).Marked(errs.NotValid)
 		}
 	}
 	return nil

@@ -85,7 +85,7 @@ func (w *windows[K]) draw(k K, now time.Time, tokens float64) error {
 	}
 	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 	return errs.New(errs.Exhausted, "too many requests: try again in %s s", seconds).
-		As(errs.RateLimited).With("retry_after", seconds)
+		Marked(errs.RateLimited).With("retry_after", seconds)
 }
 
 // wait takes so many tokens of k when there is one, or returns how long it takes until there is.

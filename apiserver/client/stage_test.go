@@ -88,13 +88,13 @@ func answer[P, R any](f func(p *P) (R, error)) func(context.Context, authz.Princ
 func handle(t *op.Table) {
 	op.Handle(t, api.Read, access, answer(func(p *api.ReadParams) (api.ReadResult, error) {
 		if p.Path != sample.Path {
-			return api.ReadResult{}, errs.New(errs.NotFound, "no file %q", p.Path).As(errs.FileNotFound).With("path", p.Path)
+			return api.ReadResult{}, errs.New(errs.NotFound, "no file %q", p.Path).Marked(errs.FileNotFound).With("path", p.Path)
 		}
 		return api.ReadResult{Content: []byte("hello"), WithMetadata: p.Metadata, Meta: sample}, nil
 	}))
 	op.Handle(t, api.Write, access, answer(func(p *api.WriteParams) (api.WriteResult, error) {
 		if p.IfMatch == "old" {
-			return api.WriteResult{}, errs.New(errs.Conflict, "the file has changed").As(errs.EtagMismatch).With("current_etag", "e1")
+			return api.WriteResult{}, errs.New(errs.Conflict, "the file has changed").Marked(errs.EtagMismatch).With("current_etag", "e1")
 		}
 		return api.WriteResult{Etag: string(p.Content), Version: 4, Size: int64(len(p.Content)), Modified: noon}, nil
 	}))

@@ -133,7 +133,7 @@ func admit[P any](d Decl, who authz.Principal, raw json.RawMessage) (*P, error) 
 	case who.IsZero():
 		return nil, errs.New(errs.Unauthenticated, "authentication required")
 	case len(who.Via.Scopes) > 0 && !slices.Contains(who.Via.Scopes, d.Access.String()):
-		return nil, errs.New(errs.Denied, "the key lacks scope %s", d.Access).As(errs.ScopeMissing)
+		return nil, errs.New(errs.Denied, "the key lacks scope %s", d.Access).Marked(errs.ScopeMissing)
 	}
 	return p, nil
 }
@@ -153,7 +153,7 @@ func attempt[P, R, G any](ctx context.Context, gate *authz.Gate, c *Contract[P, 
 			return r, err
 		}
 	}
-	return r, errs.New(errs.Conflict, "others kept changing what this is about; try again").As(errs.StaleDecision)
+	return r, errs.New(errs.Conflict, "others kept changing what this is about; try again").Marked(errs.StaleDecision)
 }
 
 func ask[P, G any](ctx context.Context, gate *authz.Gate, d Decl, who authz.Principal, p *P, need NeedFunc[P, G]) (g G, _ *authz.Decision, err error) {

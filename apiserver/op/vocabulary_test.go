@@ -257,7 +257,7 @@ func TestStaleDecisionIsMadeAgainThreeTimes(t *testing.T) {
 		},
 		func(context.Context, authz.Principal, *pathParams, schema.WriteFile) (bool, error) {
 			tries++
-			return false, errs.New(errs.Conflict, "changed").As(errs.StaleDecision)
+			return false, errs.New(errs.Conflict, "changed").Marked(errs.StaleDecision)
 		})
 	_, err := run(table.Named("stale"), gatetest.User("t", "ann"))
 	if !errors.Is(err, errs.Conflict) || tries != 3 || len(recorder.Decided()) != 3 {

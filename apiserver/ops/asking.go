@@ -43,7 +43,7 @@ func (q questionOps) askable(ctx context.Context, who authz.Principal, p *api.As
 		return n, err
 	}
 	if t := p.Subject.Type(); t != "user" && t != "agent" {
-		return n, errs.New(errs.Invalid, "a check is about a user or an agent, not a %s", t).As(errs.NotValid)
+		return n, errs.New(errs.Invalid, "a check is about a user or an agent, not a %s", t).Marked(errs.NotValid)
 	}
 	if self(who, p.Subject) || slices.Contains(who.Via.Scopes, "evaluate") && !who.IsAgent() {
 		return authz.Map(schema.Home(who).Access(), func(g schema.AccessTenant) askGrant { return askGrant{g, false} }), nil

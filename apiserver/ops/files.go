@@ -166,7 +166,7 @@ func (f fileOps) mkdir(ctx context.Context, _ authz.Principal, p *api.MkdirParam
 	if entry.Folder && p.ExistOK {
 		return api.Success{Success: true}, nil
 	}
-	return api.Success{}, errs.New(errs.Exists, "File already exists: %s", p.Path).As(errs.FileExists).With("path", p.Path)
+	return api.Success{}, errs.New(errs.Exists, "File already exists: %s", p.Path).Marked(errs.FileExists).With("path", p.Path)
 }
 
 func (f fileOps) listable(_ context.Context, who authz.Principal, _ *api.ListParams) (authz.Need[schema.ReadFiles], error) {

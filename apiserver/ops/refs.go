@@ -34,9 +34,9 @@ func relation(definition, name string) (string, error) {
 	case slices.Contains(schema.Direct(definition), name):
 		return name, nil
 	case slices.Contains(schema.Permissions(definition), name):
-		return "", errs.New(errs.Invalid, "relation %s is computed; use a direct one, such as direct_%s", name, name).As(errs.ComputedRelation)
+		return "", errs.New(errs.Invalid, "relation %s is computed; use a direct one, such as direct_%s", name, name).Marked(errs.ComputedRelation)
 	}
-	return "", errs.New(errs.Invalid, "there is no relation %q on %s", name, definition).As(errs.NotValid)
+	return "", errs.New(errs.Invalid, "there is no relation %q on %s", name, definition).Marked(errs.NotValid)
 }
 
 // reserved reports whether the store alone writes a relation.
@@ -57,7 +57,7 @@ func permission(definition, name string) error {
 	if slices.Contains(schema.Permissions(definition), name) || slices.Contains(schema.Direct(definition), name) {
 		return nil
 	}
-	return errs.New(errs.Invalid, "there is no permission %q on %s", name, definition).As(errs.NotValid)
+	return errs.New(errs.Invalid, "there is no permission %q on %s", name, definition).Marked(errs.NotValid)
 }
 
 // subject returns who is meant by r. A group without a relation means its members.
@@ -91,7 +91,7 @@ func (w words) object(ctx context.Context, who authz.Principal, r api.Ref) (auth
 	case "tenant":
 		return w.tenant(who, r.ID())
 	}
-	return authz.Ref{}, errs.New(errs.Invalid, "there is no type %q here: use file, group, user, agent or tenant", r.Type()).As(errs.NotValid)
+	return authz.Ref{}, errs.New(errs.Invalid, "there is no type %q here: use file, group, user, agent or tenant", r.Type()).Marked(errs.NotValid)
 }
 
 // row is object for relationships themselves: a path that has no row of its own has none, whatever is above it.

@@ -67,7 +67,7 @@ func (r relationOps) relatable(ctx context.Context, who authz.Principal, p *api.
 		}
 		return authz.Map(schema.Home(who).Administer(), func(g schema.AdministerTenant) relateGrant { return relateGrant{Tenant: g, side: tenant} }), nil
 	}
-	return n, errs.New(errs.Invalid, "a %s takes no relationships", p.Object.Type()).As(errs.NotValid)
+	return n, errs.New(errs.Invalid, "a %s takes no relationships", p.Object.Type()).Marked(errs.NotValid)
 }
 
 func (r relationOps) sharing(ctx context.Context, who authz.Principal, p *api.RelateParams) (n authz.Need[relateGrant], err error) {
@@ -80,7 +80,7 @@ func (r relationOps) sharing(ctx context.Context, who authz.Principal, p *api.Re
 		return authz.Map(share, func(g schema.ShareFile) relateGrant { return relateGrant{File: g, side: file} }), nil
 	}
 	if p.Subject.Type() != "file" || p.Subject.Relation() != "" {
-		return n, errs.New(errs.Invalid, "the parent of a file is a file").As(errs.NotValid)
+		return n, errs.New(errs.Invalid, "the parent of a file is a file").Marked(errs.NotValid)
 	}
 	into, err := r.names.Address(ctx, who.Tenant, p.Subject.ID())
 	if err != nil {

@@ -156,7 +156,7 @@ func (f *Face) receive(w http.ResponseWriter, r *http.Request, s *session) (body
 		w.Header().Set("Connection", "close")
 		return nil, free, over()
 	case err != nil:
-		return nil, free, errs.New(errs.Invalid, "the body ended early").As(errs.InvalidRequest).Because(err)
+		return nil, free, errs.New(errs.Invalid, "the body ended early").Marked(errs.InvalidRequest).Because(err)
 	}
 	// The deadline was for the body. Left in place, it would cancel the operation.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
@@ -164,5 +164,5 @@ func (f *Face) receive(w http.ResponseWriter, r *http.Request, s *session) (body
 }
 
 func tooLarge(limit int64) error {
-	return errs.New(errs.Invalid, "the body is longer than %d bytes", limit).As(errs.BodyTooLarge)
+	return errs.New(errs.Invalid, "the body is longer than %d bytes", limit).Marked(errs.BodyTooLarge)
 }

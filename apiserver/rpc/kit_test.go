@@ -137,7 +137,7 @@ func publicNeed[P any](context.Context, authz.Principal, *P) (authz.Need[authz.N
 }
 
 func missing(path string) error {
-	return errs.New(errs.NotFound, "no file %q", path).As(errs.FileNotFound).With("path", path)
+	return errs.New(errs.NotFound, "no file %q", path).Marked(errs.FileNotFound).With("path", path)
 }
 
 // files handles contracts of the product over one file and one folder.
@@ -161,7 +161,7 @@ func (s *stage) files() {
 		},
 		func(_ context.Context, _ authz.Principal, p *api.WriteParams, _ schema.WriteFile) (api.WriteResult, error) {
 			if p.IfMatch != "" && p.IfMatch != sample.Etag {
-				return api.WriteResult{}, errs.New(errs.Conflict, "the file has changed").As(errs.EtagMismatch).
+				return api.WriteResult{}, errs.New(errs.Conflict, "the file has changed").Marked(errs.EtagMismatch).
 					With("path", p.Path).With("expected_etag", p.IfMatch).With("current_etag", sample.Etag)
 			}
 			return api.WriteResult{Etag: string(p.Content), Version: 4, Size: int64(len(p.Content)), Modified: sample.Modified}, nil
@@ -222,16 +222,16 @@ var failures = map[string]func() error{
 		return authz.Refusal("test.fail", []authz.Named{{Name: "/secret"}}).Because(errs.New(errs.Internal, "no relation"))
 	},
 	"refused miss": func() error {
-		return authz.Refusal("test.fail", []authz.Named{{Name: "/secret"}}).As(errs.PolicyRefused).With("path", "/secret")
+		return authz.Refusal("test.fail", []authz.Named{{Name: "/secret"}}).Marked(errs.PolicyRefused).With("path", "/secret")
 	},
 	"foreign": func() error { return io.ErrUnexpectedEOF },
 	"unavailable": func() error {
 		return errs.New(errs.Unavailable, "the decision could not be made").Because(io.ErrClosedPipe)
 	},
-	"exists":     func() error { return errs.New(errs.Exists, "there is one").As(errs.FileExists).With("path", "/a") },
-	"validation": func() error { return errs.New(errs.Invalid, "a rule is broken").As(errs.NotValid) },
+	"exists":     func() error { return errs.New(errs.Exists, "there is one").Marked(errs.FileExists).With("path", "/a") },
+	"validation": func() error { return errs.New(errs.Invalid, "a rule is broken").Marked(errs.NotValid) },
 	"quota":      func() error { return errs.New(errs.Exhausted, "too much") },
-	"path":       func() error { return errs.New(errs.Invalid, "path is odd").As(errs.InvalidPath) },
+	"path":       func() error { return errs.New(errs.Invalid, "path is odd").Marked(errs.InvalidPath) },
 }
 
 // oddities handles operations that go wrong, or answer oddly.

@@ -27,7 +27,7 @@ func parse(body []byte, url urlMethod) (calls []call, batch bool, err error) {
 	case len(body) == 0:
 		return nil, false, invalid("the body is empty")
 	case !utf8.Valid(body) || !json.Valid(body):
-		return nil, false, errs.New(errs.Invalid, "the body is not valid JSON").As(errs.ParseFailed)
+		return nil, false, errs.New(errs.Invalid, "the body is not valid JSON").Marked(errs.ParseFailed)
 	case depth(body) > maxDepth:
 		return nil, false, invalid("the body is nested deeper than %d", maxDepth)
 	case body[0] != '[':
@@ -129,5 +129,5 @@ func choose(raw []byte, url urlMethod) (string, error) {
 }
 
 func invalid(format string, args ...any) *errs.Error {
-	return errs.New(errs.Invalid, format, args...).As(errs.InvalidRequest)
+	return errs.New(errs.Invalid, format, args...).Marked(errs.InvalidRequest)
 }

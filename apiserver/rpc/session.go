@@ -130,7 +130,7 @@ func (s *session) invoke(ctx context.Context, c *call, operation *string) (any, 
 	}
 	o := s.config.Table.Method(c.method)
 	if o == nil {
-		return nil, errs.New(errs.Unsupported, "method not found: %s", c.method).As(errs.MethodNotFound)
+		return nil, errs.New(errs.Unsupported, "method not found: %s", c.method).Marked(errs.MethodNotFound)
 	}
 	*operation = o.Name
 	if s.refusal != nil {

@@ -22,7 +22,7 @@ func (l *Log) Decide(ctx context.Context, d *authz.Decided) error {
 		return err
 	}
 	if d.ID == "" {
-		return errs.New(errs.Internal, "decision without an id").As(errs.NotRecorded)
+		return errs.New(errs.Internal, "decision without an id").Marked(errs.NotRecorded)
 	}
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
@@ -238,7 +238,7 @@ func (l *Log) append(bodies ...[]byte) error {
 	}
 	for _, body := range bodies {
 		if len(body) > maxEntry-128 {
-			return errs.New(errs.Exhausted, "decision of %s bytes is too long to record", strconv.Itoa(len(body))).As(errs.NotRecorded)
+			return errs.New(errs.Exhausted, "decision of %s bytes is too long to record", strconv.Itoa(len(body))).Marked(errs.NotRecorded)
 		}
 		b.add(body)
 	}

@@ -110,7 +110,7 @@ func isFull(err error) bool {
 // notRecorded is what a caller gets when cause kept its entry from being written.
 func notRecorded(cause error) error {
 	if isFull(cause) {
-		cause = errs.New(errs.Unavailable, "disk is full").As(errs.DiskFull).Because(cause)
+		cause = errs.New(errs.Unavailable, "disk is full").Marked(errs.DiskFull).Because(cause)
 	}
-	return errs.New(errs.Unavailable, "the decision could not be recorded").As(errs.NotRecorded).Because(cause)
+	return errs.New(errs.Unavailable, "the decision could not be recorded").Marked(errs.NotRecorded).Because(cause)
 }

@@ -135,7 +135,7 @@ func takeLock(dir string) (*os.File, error) {
 		return nil, notRecorded(err)
 	}
 	if err := flock(f); err != nil {
-		return nil, errs.New(errs.Unavailable, "the record in %s belongs to another process", dir).As(errs.NotRecorded).Because(errors.Join(err, f.Close()))
+		return nil, errs.New(errs.Unavailable, "the record in %s belongs to another process", dir).Marked(errs.NotRecorded).Because(errors.Join(err, f.Close()))
 	}
 	return f, nil
 }
@@ -226,7 +226,7 @@ func (l *Log) Healthy() error {
 	defer l.mu.Unlock()
 	var full error
 	if l.reserve.used {
-		full = errs.New(errs.Unavailable, "disk is full: the record lives on its reserve").As(errs.DiskFull)
+		full = errs.New(errs.Unavailable, "disk is full: the record lives on its reserve").Marked(errs.DiskFull)
 	}
 	if l.closed {
 		return notRecorded(errClosed)
@@ -237,9 +237,9 @@ func (l *Log) Healthy() error {
 func ended(ctx context.Context) error {
 	switch err := ctx.Err(); {
 	case errors.Is(err, context.DeadlineExceeded):
-		return errs.New(errs.Deadline, "time ran out before the decision was recorded").As(errs.NotRecorded).Because(err)
+		return errs.New(errs.Deadline, "time ran out before the decision was recorded").Marked(errs.NotRecorded).Because(err)
 	case err != nil:
-		return errs.New(errs.Canceled, "the caller left before the decision was recorded").As(errs.NotRecorded).Because(err)
+		return errs.New(errs.Canceled, "the caller left before the decision was recorded").Marked(errs.NotRecorded).Because(err)
 	}
 	return nil
 }

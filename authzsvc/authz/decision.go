@@ -48,7 +48,7 @@ func (d *Decision) Hold() error {
 		return undecided()
 	}
 	if d.stamps == nil || !d.stamps.Hold() {
-		return errs.New(errs.Conflict, "what this was decided on has changed").As(errs.StaleDecision)
+		return errs.New(errs.Conflict, "what this was decided on has changed").Marked(errs.StaleDecision)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (d *Decision) usable(meets []Obligation) error {
 		return undecided()
 	}
 	if d.clock.Now().After(d.expires) {
-		return errs.New(errs.Conflict, "the decision is too old to act on").As(errs.StaleDecision)
+		return errs.New(errs.Conflict, "the decision is too old to act on").Marked(errs.StaleDecision)
 	}
 	if !covers(meets, d.obligations) {
 		return errs.New(errs.Internal, "obligations %v are not met", d.obligations)

@@ -189,7 +189,7 @@ func (g *Gate) giveUp(ctx context.Context, rec *Decided, cause error) error {
 	if err := g.writeRefusal(ctx, rec); err != nil {
 		return err
 	}
-	return errs.New(errs.Unavailable, "the decision could not be made").As(errs.Undecided).Because(cause)
+	return errs.New(errs.Unavailable, "the decision could not be made").Marked(errs.Undecided).Because(cause)
 }
 
 func (g *Gate) writeRefusal(ctx context.Context, rec *Decided) error {
@@ -266,7 +266,7 @@ func unanswered(part string, got, want int) error {
 }
 
 func unrecorded(err error) error {
-	return errs.New(errs.Unavailable, "the decision could not be recorded").As(errs.NotRecorded).Because(err)
+	return errs.New(errs.Unavailable, "the decision could not be recorded").Marked(errs.NotRecorded).Because(err)
 }
 
 // why names a failure for the record: its reason where it has one, its kind otherwise.

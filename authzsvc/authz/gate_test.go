@@ -287,7 +287,7 @@ func TestOutcomeCarriesTheEffect(t *testing.T) {
 
 func TestOutcomeOfAFailureSaysWhyWithoutItsText(t *testing.T) {
 	for want, cause := range map[string]error{
-		string(errs.StaleDecision): errs.New(errs.Conflict, "secret words").As(errs.StaleDecision),
+		string(errs.StaleDecision): errs.New(errs.Conflict, "secret words").Marked(errs.StaleDecision),
 		"not_found":                errs.New(errs.NotFound, "secret words"),
 		"internal":                 errBroken,
 	} {

@@ -110,8 +110,8 @@ func New(k Kind, format string, args ...any) *Error {
 // Because keeps cause for the operator's log.
 func (e *Error) Because(cause error) *Error { e.Err = cause; return e }
 
-// As sets the stable reason.
-func (e *Error) As(r Reason) *Error { e.Reason = r; return e }
+// Marked sets the stable reason.
+func (e *Error) Marked(r Reason) *Error { e.Reason = r; return e }
 
 // With adds a field for the caller's program.
 func (e *Error) With(key, value string) *Error {

@@ -40,7 +40,7 @@ func TestPublicNeverShowsTheCause(t *testing.T) {
 }
 
 func TestKindIsFoundThroughWrapping(t *testing.T) {
-	inner := errs.New(errs.NotFound, "no file").As(errs.FileNotFound)
+	inner := errs.New(errs.NotFound, "no file").Marked(errs.FileNotFound)
 	wrapped := fmt.Errorf("read: %w", inner)
 	if !errors.Is(wrapped, errs.NotFound) || errors.Is(wrapped, errs.Denied) || errs.KindOf(wrapped) != errs.NotFound {
 		t.Errorf("kind of %v = %s, want not_found alone", wrapped, errs.KindOf(wrapped))

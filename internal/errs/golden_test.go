@@ -38,7 +38,7 @@ func TestCodesOnEverySurface(t *testing.T) {
 	fmt.Fprintf(&b, "\n%-20s %8s\n", "reason", "json-rpc")
 	for _, r := range reasons {
 		code := "kind's"
-		if other := errs.RPC(errs.New(errs.Canceled, "").As(r)); other != errs.Canceled.RPC() {
+		if other := errs.RPC(errs.New(errs.Canceled, "").Marked(r)); other != errs.Canceled.RPC() {
 			code = fmt.Sprint(other)
 		}
 		fmt.Fprintf(&b, "%-20s %8s\n", r, code)

@@ -67,7 +67,7 @@ func component(path, part string) error {
 }
 
 func bad(path, what string) error {
-	return errs.New(errs.Invalid, "path %q %s", path, what).As(errs.InvalidPath)
+	return errs.New(errs.Invalid, "path %q %s", path, what).Marked(errs.InvalidPath)
 }
 
 // Split returns the folder a clean path stands in and its name there. The root has no name.

@@ -61,7 +61,7 @@ func failed(s *Stmt, err error) error {
 }
 
 func diskFull() *errs.Error {
-	return errs.New(errs.Unavailable, "the disk is full").As(errs.DiskFull)
+	return errs.New(errs.Unavailable, "the disk is full").Marked(errs.DiskFull)
 }
 
 // fromSQLite knows the extended result codes; the low byte of a code is its family.

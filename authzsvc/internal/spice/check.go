@@ -66,10 +66,10 @@ func (e *Engine) known(ctx context.Context, s snapshot, subjects []authz.Ref, ch
 
 func named(schema *explain.Schema, r authz.Ref) error {
 	if schema.Definitions[r.Type] == nil {
-		return errs.New(errs.Invalid, "the schema has no definition %q", r.Type).As(errs.NotValid)
+		return errs.New(errs.Invalid, "the schema has no definition %q", r.Type).Marked(errs.NotValid)
 	}
 	if r.ID == "" || r.ID == "*" {
-		return errs.New(errs.Invalid, "%q is not the id of one %s", r.ID, r.Type).As(errs.NotValid)
+		return errs.New(errs.Invalid, "%q is not the id of one %s", r.ID, r.Type).Marked(errs.NotValid)
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ func askable(schema *explain.Schema, object authz.Ref, permission string) error 
 		return err
 	}
 	if !schema.Has(object.Type, permission) {
-		return errs.New(errs.Invalid, "%s has no permission %q", object.Type, permission).As(errs.NotValid)
+		return errs.New(errs.Invalid, "%s has no permission %q", object.Type, permission).Marked(errs.NotValid)
 	}
 	return nil
 }

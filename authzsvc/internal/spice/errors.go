@@ -29,7 +29,7 @@ func fault(err error) error {
 	case isRevision(err):
 		return errs.New(errs.Precondition, "the relationships of that point in time are not available").Because(err)
 	case unknown(err):
-		return errs.New(errs.Invalid, "the schema has no such definition, relation or permission").As(errs.NotValid).Because(err)
+		return errs.New(errs.Invalid, "the schema has no such definition, relation or permission").Marked(errs.NotValid).Because(err)
 	}
 	return errs.New(errs.Unavailable, "the relationships cannot be asked").Because(err)
 }

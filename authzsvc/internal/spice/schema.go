@@ -30,7 +30,7 @@ func CheckSchema(text string) error {
 		for _, relation := range definition.GetRelation() {
 			if t := wildcard(relation); t != "" {
 				return errs.New(errs.Invalid, "relation %s of %s admits %s:*, which would be everybody of every tenant",
-					relation.GetName(), definition.GetName(), t).As(errs.NotValid)
+					relation.GetName(), definition.GetName(), t).Marked(errs.NotValid)
 			}
 		}
 	}
@@ -86,5 +86,5 @@ func (e *Engine) ReadSchema(ctx context.Context) (string, error) {
 // invalidSchema is for the author, so it carries the compiler's words, up to the end of their first line.
 func invalidSchema(err error) error {
 	text, _, _ := strings.Cut(err.Error(), "\n")
-	return errs.New(errs.Invalid, "the schema is not valid: %s", text).As(errs.NotValid).Because(err)
+	return errs.New(errs.Invalid, "the schema is not valid: %s", text).Marked(errs.NotValid).Because(err)
 }

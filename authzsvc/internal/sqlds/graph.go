@@ -118,7 +118,7 @@ func (j *join) fewSets(ctx context.Context, c *change) error {
 	if old, err := j.live(ctx, &c.key); err != nil || old != nil {
 		return err
 	}
-	return errs.New(errs.Invalid, "%s#%s has %d subject sets already", c.resource(), c.rr, n).As(errs.NotValid)
+	return errs.New(errs.Invalid, "%s#%s has %d subject sets already", c.resource(), c.rr, n).Marked(errs.NotValid)
 }
 
 // mayLink refuses an edge that closes a cycle or makes a chain too long. An object with nothing below it can close none.
@@ -138,7 +138,7 @@ func (j *join) mayLink(ctx context.Context, t tree, c *change) error {
 	}
 	switch {
 	case errors.Is(err, errCycle):
-		return errs.New(errs.Invalid, "%s would contain itself", c.resource()).As(errs.NotValid)
+		return errs.New(errs.Invalid, "%s would contain itself", c.resource()).Marked(errs.NotValid)
 	case err != nil:
 		return err
 	case above+1+height <= t.limit:
@@ -152,7 +152,7 @@ func (j *join) mayLink(ctx context.Context, t tree, c *change) error {
 	if above+1+height <= t.limit {
 		return nil
 	}
-	return errs.New(errs.Invalid, "more than %d %s would lie within one another", t.limit, t.words).As(errs.NotValid)
+	return errs.New(errs.Invalid, "more than %d %s would lie within one another", t.limit, t.words).Marked(errs.NotValid)
 }
 
 // linked keeps the heights right after an edge was written, whoever wrote it.
@@ -329,7 +329,7 @@ func (w *walk) below(ctx context.Context, id string, most int) (int, error) {
 func (w *walk) step(ctx context.Context, s *sqldb.Stmt, id string) ([]string, error) {
 	ids, err := w.j.neighbours(ctx, s, id, w.t)
 	if w.edges += len(ids); err == nil && w.edges > maxWalk {
-		return nil, errs.New(errs.Invalid, "too many %s lie around this one to look at", w.t.words).As(errs.NotValid)
+		return nil, errs.New(errs.Invalid, "too many %s lie around this one to look at", w.t.words).Marked(errs.NotValid)
 	}
 	return ids, err
 }

@@ -70,18 +70,18 @@ func (m *model) setTypes(typ, rel string) []string { return m.definitions[typ][r
 func (m *model) check(c *change, caveat string) error {
 	def, ok := m.definitions[c.rt]
 	if !ok {
-		return errs.New(errs.Invalid, "no type %q", c.rt).As(errs.NotValid)
+		return errs.New(errs.Invalid, "no type %q", c.rt).Marked(errs.NotValid)
 	}
 	rel, ok := def[c.rr]
 	switch {
 	case !ok:
-		return errs.New(errs.Invalid, "%s has no relation %q", c.rt, c.rr).As(errs.NotValid)
+		return errs.New(errs.Invalid, "%s has no relation %q", c.rt, c.rr).Marked(errs.NotValid)
 	case rel.computed:
-		return errs.New(errs.Invalid, "%s#%s is computed and cannot be written", c.rt, c.rr).As(errs.ComputedRelation)
+		return errs.New(errs.Invalid, "%s#%s is computed and cannot be written", c.rt, c.rr).Marked(errs.ComputedRelation)
 	}
 	kind := subjectKind{typ: c.st, relation: c.sr, caveat: caveat, expires: c.expiry != never}
 	if _, ok := rel.admits[kind]; !ok {
-		return errs.New(errs.Invalid, "%s#%s does not admit %s", c.rt, c.rr, kind).As(errs.NotValid)
+		return errs.New(errs.Invalid, "%s#%s does not admit %s", c.rt, c.rr, kind).Marked(errs.NotValid)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 // What it takes to delete is only a form, so that left-overs of an earlier schema can go.
 func (j *join) valid(ctx context.Context, c *change, caveat string) error {
 	if c.kind != relations.Touch && c.kind != relations.Create && c.kind != relations.Delete {
-		return errs.New(errs.Invalid, "an update that neither writes nor deletes").As(errs.NotValid)
+		return errs.New(errs.Invalid, "an update that neither writes nor deletes").Marked(errs.NotValid)
 	}
 	if err := formed(&c.key); err != nil || c.kind == relations.Delete {
 		return err
@@ -29,7 +29,7 @@ func (j *join) valid(ctx context.Context, c *change, caveat string) error {
 		return err
 	}
 	if c.expiry <= j.rev {
-		return errs.New(errs.Invalid, "the relationship would have expired already").As(errs.NotValid)
+		return errs.New(errs.Invalid, "the relationship would have expired already").Marked(errs.NotValid)
 	}
 	return withinTenant(&c.key)
 }
@@ -37,7 +37,7 @@ func (j *join) valid(ctx context.Context, c *change, caveat string) error {
 func formed(k *key) error {
 	for _, name := range []string{k.rt, k.rr, k.st, k.sr} {
 		if name == "" {
-			return errs.New(errs.Invalid, "a relationship lacks a type or a relation").As(errs.NotValid)
+			return errs.New(errs.Invalid, "a relationship lacks a type or a relation").Marked(errs.NotValid)
 		}
 	}
 	for _, id := range []string{k.ro, k.so} {
@@ -50,11 +50,11 @@ func formed(k *key) error {
 
 func formedID(id string) error {
 	if id == "" || len(id) > ids.MaxQuoted {
-		return errs.New(errs.Invalid, "an object id has 1 to %d bytes, not %d", ids.MaxQuoted, len(id)).As(errs.NotValid)
+		return errs.New(errs.Invalid, "an object id has 1 to %d bytes, not %d", ids.MaxQuoted, len(id)).Marked(errs.NotValid)
 	}
 	for i := range len(id) {
 		if !inID(id[i]) {
-			return errs.New(errs.Invalid, "object id %q holds a byte that must be quoted", id).As(errs.NotValid)
+			return errs.New(errs.Invalid, "object id %q holds a byte that must be quoted", id).Marked(errs.NotValid)
 		}
 	}
 	return nil
@@ -77,7 +77,7 @@ func withinTenant(k *key) error {
 	if resource == subject || subject == "" && k.rr == "platform" {
 		return nil
 	}
-	return errs.New(errs.Invalid, "%s:%s and %s:%s belong to different tenants", k.rt, k.ro, k.st, k.so).As(errs.CrossTenant)
+	return errs.New(errs.Invalid, "%s:%s and %s:%s belong to different tenants", k.rt, k.ro, k.st, k.so).Marked(errs.CrossTenant)
 }
 
 // changeOf returns u in the words of the tables.

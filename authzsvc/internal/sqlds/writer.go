@@ -77,7 +77,7 @@ func (w writer) DeleteObject(ctx context.Context, tx sqldb.Tx, object authz.Ref)
 		{SubjectType: object.Type, SubjectID: object.ID},
 	}
 	if object.Type == "" || object.ID == "" {
-		return errs.New(errs.Invalid, "an object has a type and an id").As(errs.NotValid)
+		return errs.New(errs.Invalid, "an object has a type and an id").Marked(errs.NotValid)
 	}
 	for _, f := range ends {
 		q, err := selected(f)

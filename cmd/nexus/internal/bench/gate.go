@@ -12,8 +12,8 @@ import (
 	"nexus/schema"
 )
 
-// Rows of the gate in process. files.get_metadata is an operation that no shipped rule names, files.read one that a rule
-// looks at.
+// Rows of the gate in process. No shipped rule concerns a person's request, or names files.get_metadata; two look at what an
+// agent reads.
 const (
 	gateCached = "gate, cached"
 	gatePolicy = "gate, with a matching policy rule"
@@ -31,8 +31,8 @@ func gate(ctx context.Context, o Options, w *world, files int) ([]Row, error) {
 	}
 	g := gating{ctx, o, w, targets}
 	return o.measure(files, []measure{
-		{Row{Name: gateCached, Budget: 5, Unit: "µs"}, func() (float64, error) { return g.cached(api.GetMetadata.Name) }},
-		{Row{Name: gatePolicy, Budget: 50, Unit: "µs"}, func() (float64, error) { return g.cached(api.Read.Name) }},
+		{Row{Name: gateCached, Budget: 5, Unit: "µs"}, func() (float64, error) { return g.cached(user("owner"), api.GetMetadata.Name) }},
+		{Row{Name: gatePolicy, Budget: 50, Unit: "µs"}, g.judged},
 		{Row{Name: gateMissed, Budget: 600, Unit: "µs"}, g.missed},
 		{Row{Name: cacheHits, Budget: 90, Unit: "%", AtLeast: true}, g.hits},
 	}), nil
@@ -51,9 +51,22 @@ func (g gating) ask(who authz.Principal, op string, a schema.Address) error {
 	return err
 }
 
-// cached asks as the owner of the tree about what was asked before.
-func (g gating) cached(op string) (float64, error) {
-	who := user("owner")
+// judged asks as an agent, whom the shipped rules concern.
+func (g gating) judged() (float64, error) {
+	agent := principal("agent", "reader")
+	top, err := g.w.Store.Names().Address(g.ctx, g.targets[0].Tenant, "/bench")
+	if err != nil {
+		return 0, err
+	}
+	err = g.w.relate(g.ctx, 1, func(int) relations.Relationship { return may(agent, "direct_viewer", top) })
+	if err != nil {
+		return 0, err
+	}
+	return g.cached(agent, api.Read.Name)
+}
+
+// cached asks about what was asked before.
+func (g gating) cached(who authz.Principal, op string) (float64, error) {
 	for _, a := range g.targets {
 		if err := g.ask(who, op, a); err != nil {
 			return 0, err
@@ -93,7 +106,7 @@ const newFiles = 500
 // hits asks as fast as it can while somebody writes, and returns the share of checks that the cache answered.
 func (g gating) hits() (float64, error) {
 	who := user("owner")
-	if _, err := g.cached(api.GetMetadata.Name); err != nil {
+	if _, err := g.cached(who, api.GetMetadata.Name); err != nil {
 		return 0, err
 	}
 	ctx, stop := context.WithTimeout(g.ctx, g.o.Each)

@@ -86,7 +86,9 @@ func (w *world) close() error {
 }
 
 // user is a person of the default tenant.
-func user(name string) authz.Principal {
+func user(name string) authz.Principal { return principal("user", name) }
+
+func principal(definition, name string) authz.Principal {
 	tenant := ids.Quote(storage.DefaultTenant)
-	return authz.Principal{Base: authz.Ref{Type: "user", ID: tenant + "/" + ids.Quote(name)}, Tenant: tenant}
+	return authz.Principal{Base: authz.Ref{Type: definition, ID: tenant + "/" + ids.Quote(name)}, Tenant: tenant}
 }

@@ -118,7 +118,7 @@ func query(tenant string, f api.DecisionsParams) (audit.Query, error) {
 	typ, name, ok := strings.Cut(f.Principal, ":")
 	id, err := schema.ID(ids.Plain(tenant), name)
 	if !ok || err != nil {
-		return q, errs.New(errs.Invalid, "principal must be type:name, such as user:alice").As(errs.NotValid)
+		return q, errs.New(errs.Invalid, "principal must be type:name, such as user:alice").Marked(errs.NotValid)
 	}
 	q.Principal = authz.Ref{Type: typ, ID: id}
 	return q, nil
