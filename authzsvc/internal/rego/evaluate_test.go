@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func TestRestOfThePathIsPartOfThePath(t *testing.T) {
 func TestOperationThatNoRuleNamesIsNotEvaluated(t *testing.T) {
 	b, evaluations := counted(t, shipped())
 	for _, operation := range operations {
-		named := operation == "files.read" || operation == "files.write"
+		named := slices.Contains([]string{"files.read", "files.write", "files.exists", "files.get_metadata"}, operation)
 		if got := b.Applies(operation, "agent"); got != (Applies{Any: named, Object: named}) {
 			t.Errorf("Applies(%s) = %+v, want %v", operation, got, named)
 		}
