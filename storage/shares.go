@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"nexus/authzsvc/authz"
@@ -187,9 +186,4 @@ func relationship(resource authz.Ref, relation string, subject Subject, expires 
 	return relations.Relationship{
 		Resource: resource, Relation: relation, Subject: subject.Ref, SubjectRelation: subject.Relation, Expires: expires,
 	}
-}
-
-// within reports whether path is folder or below it.
-func within(path, folder string) bool {
-	return path == folder || folder == paths.Root || strings.HasPrefix(path, folder+"/")
 }
