@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+
 	"nexus/apiserver/op"
 	"nexus/internal/errs"
 )
@@ -48,6 +50,9 @@ func (p *CreateKeyParams) Clean() error {
 		return errs.New(errs.Invalid, "expires_days must be 1 to 36500").Marked(errs.NotValid)
 	case len(p.Prefix) > 16:
 		return errs.New(errs.Invalid, "prefix is longer than 16 bytes").Marked(errs.NotValid)
+	}
+	if err := cmp.Or(noWildcard(p.UserID), noWildcard(p.SubjectID)); err != nil {
+		return err
 	}
 	return p.vocabulary()
 }

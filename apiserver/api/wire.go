@@ -152,14 +152,25 @@ func (r Ref) Relation() string {
 
 // clean brings a file object's path into its one form; other objects stay as they are. "workspace" is another word for file.
 func (r Ref) clean() error {
-	if len(r) == 0 || r[0] != "file" && r[0] != "workspace" {
+	if len(r) == 0 {
 		return nil
+	}
+	if r[0] != "file" && r[0] != "workspace" {
+		return noWildcard(r[1])
 	}
 	p, err := paths.Clean(r[1])
 	if err != nil {
 		return err
 	}
 	r[0], r[1] = "file", p
+	return nil
+}
+
+// noWildcard refuses the name that means everybody elsewhere: here it would be one strange person, and not what was meant.
+func noWildcard(name string) error {
+	if name == "*" {
+		return errs.New(errs.Invalid, "there is no wildcard: relate [tenant, NAME, access] to mean everybody").Marked(errs.NotValid)
+	}
 	return nil
 }
 
