@@ -138,7 +138,7 @@ func TestObjectsAskWhatTheSchemaCallsIt(t *testing.T) {
 }
 
 func TestVocabularyIsThatOfTheSchema(t *testing.T) {
-	if got := schema.Definitions(); !slices.Equal(got, []string{"platform", "key", "user", "group", "tenant", "agent", "file"}) {
+	if got := schema.Definitions(); !slices.Equal(got, []string{"platform", "key", "user", "service", "group", "tenant", "agent", "file"}) {
 		t.Errorf("Definitions() = %v", got)
 	}
 	if got := schema.Direct("file"); !slices.Contains(got, "direct_viewer") || slices.Contains(got, "viewer") {

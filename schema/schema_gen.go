@@ -81,6 +81,34 @@ func (u User) Named() authz.Named {
 	return authz.Named{Ref: authz.Ref{Type: "user", ID: u.id}, Name: "user " + u.name}
 }
 
+// Service is a part of the server that works by itself, within one tenant and for one purpose; no key and no header names one.
+// The zero Service names nothing, and no relations hold on it.
+type Service struct{ id, name string }
+
+// ServiceOf returns the service that people call name in a tenant. The tenant is quoted, as a Principal and an Address hold it.
+func ServiceOf(tenant, name string) (Service, error) {
+	id, err := within(tenant, name)
+	if err != nil {
+		return Service{}, err
+	}
+	return Service{id, name}, nil
+}
+
+// ServiceFrom returns the service that ref names. A ref of another definition, or with an id not written as ids of
+// definition service are, is errs.Invalid.
+func ServiceFrom(ref authz.Ref) (Service, error) {
+	name, err := nameWithin(ref, "service")
+	if err != nil {
+		return Service{}, err
+	}
+	return Service{ref.ID, name}, nil
+}
+
+// Named returns the service with the name people gave it.
+func (s Service) Named() authz.Named {
+	return authz.Named{Ref: authz.Ref{Type: "service", ID: s.id}, Name: "service " + s.name}
+}
+
 // Group is people and agents under one name.
 // The zero Group names nothing, and no relations hold on it.
 type Group struct{ id, name string }
@@ -207,6 +235,60 @@ type ReadAuditTenants = authz.Scope[tenantReadAudit, Tenant]
 // ReadAuditTenantsWithin is the need for a collection that n opens; policy is asked about each member as about op.
 func ReadAuditTenantsWithin[G any](gate *authz.Gate, n authz.Need[G], op string) authz.Need[ReadAuditTenants] {
 	return authz.Within[tenantReadAudit, Tenant](gate, n, op)
+}
+
+type tenantSweep struct{}
+
+func (tenantSweep) Of(Tenant) string { return "sweep" }
+
+// SweepTenant proves permission sweep on a Tenant.
+type SweepTenant = authz.Grant[tenantSweep, Tenant]
+
+// Sweep is the need for permission sweep.
+func (t Tenant) Sweep() authz.Need[SweepTenant] { return authz.On[tenantSweep](t) }
+
+// SweepTenants decides a collection of Tenant by permission sweep.
+type SweepTenants = authz.Scope[tenantSweep, Tenant]
+
+// SweepTenantsWithin is the need for a collection that n opens; policy is asked about each member as about op.
+func SweepTenantsWithin[G any](gate *authz.Gate, n authz.Need[G], op string) authz.Need[SweepTenants] {
+	return authz.Within[tenantSweep, Tenant](gate, n, op)
+}
+
+type tenantReindex struct{}
+
+func (tenantReindex) Of(Tenant) string { return "reindex" }
+
+// ReindexTenant proves permission reindex on a Tenant.
+type ReindexTenant = authz.Grant[tenantReindex, Tenant]
+
+// Reindex is the need for permission reindex.
+func (t Tenant) Reindex() authz.Need[ReindexTenant] { return authz.On[tenantReindex](t) }
+
+// ReindexTenants decides a collection of Tenant by permission reindex.
+type ReindexTenants = authz.Scope[tenantReindex, Tenant]
+
+// ReindexTenantsWithin is the need for a collection that n opens; policy is asked about each member as about op.
+func ReindexTenantsWithin[G any](gate *authz.Gate, n authz.Need[G], op string) authz.Need[ReindexTenants] {
+	return authz.Within[tenantReindex, Tenant](gate, n, op)
+}
+
+type tenantExpire struct{}
+
+func (tenantExpire) Of(Tenant) string { return "expire" }
+
+// ExpireTenant proves permission expire on a Tenant.
+type ExpireTenant = authz.Grant[tenantExpire, Tenant]
+
+// Expire is the need for permission expire.
+func (t Tenant) Expire() authz.Need[ExpireTenant] { return authz.On[tenantExpire](t) }
+
+// ExpireTenants decides a collection of Tenant by permission expire.
+type ExpireTenants = authz.Scope[tenantExpire, Tenant]
+
+// ExpireTenantsWithin is the need for a collection that n opens; policy is asked about each member as about op.
+func ExpireTenantsWithin[G any](gate *authz.Gate, n authz.Need[G], op string) authz.Need[ExpireTenants] {
+	return authz.Within[tenantExpire, Tenant](gate, n, op)
 }
 
 // Agent is a program that acts with what it was granted, and nothing else.
@@ -596,14 +678,19 @@ var definitions = []vocabulary{
 		permissions: []string{},
 	},
 	{
+		name:        "service",
+		direct:      []string{},
+		permissions: []string{},
+	},
+	{
 		name:        "group",
 		direct:      []string{"tenant", "manager", "member"},
 		permissions: []string{"manage"},
 	},
 	{
 		name:        "tenant",
-		direct:      []string{"platform", "admin", "member", "agent", "guest_agent"},
-		permissions: []string{"administer", "access", "read_audit"},
+		direct:      []string{"platform", "admin", "member", "agent", "guest_agent", "sweeper", "indexer", "expirer"},
+		permissions: []string{"administer", "access", "read_audit", "sweep", "reindex", "expire"},
 	},
 	{
 		name:        "agent",

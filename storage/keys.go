@@ -118,10 +118,14 @@ func (s *Store) settle(ctx context.Context, tx sqldb.Tx, tenant string, at int64
 	if err := sqlstore.InsertDir(ctx, tx, root); err != nil {
 		return nil, err
 	}
+	trash := &sqlstore.Dir{ID: sqlstore.TrashOf(tenant), Tenant: tenant, Path: sqlstore.TrashPath, State: sqlstore.Trash, Created: at, Modified: at}
+	if err := sqlstore.InsertDir(ctx, tx, trash); err != nil {
+		return nil, err
+	}
 	t := authz.Ref{Type: "tenant", ID: tenant}
-	return append(
-		touch(relationship(t, "platform", Subject{Ref: schema.Platform}, time.Time{})),
-		touch(relationship(fileRef(root.ID), "direct_owner", Subject{Ref: t, Relation: "administer"}, time.Time{}))...,
+	return append(staff(tenant),
+		touch(relationship(t, "platform", Subject{Ref: schema.Platform}, time.Time{}))[0],
+		touch(relationship(fileRef(root.ID), "direct_owner", Subject{Ref: t, Relation: "administer"}, time.Time{}))[0],
 	), nil
 }
 

@@ -17,7 +17,7 @@ func (f *Files) Mkdir(ctx context.Context, at schema.WriteDir, parents bool) err
 		return err
 	}
 	a, d := dir.Address, at.Decision()
-	return f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, _ int64) (bool, error) {
+	return f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, seq int64) (bool, error) {
 		place, err := same(ctx, tx, a)
 		if err != nil {
 			return false, err
@@ -30,11 +30,12 @@ func (f *Files) Mkdir(ctx context.Context, at schema.WriteDir, parents bool) err
 				return false, err
 			}
 		}
-		w := &writing{s: f.s, tx: tx, d: d, at: f.s.now()}
-		if err := w.mkdir(ctx, place, a); err != nil {
+		w := &writing{s: f.s, tx: tx, d: d, at: f.s.now(), seq: seq}
+		id, err := w.mkdir(ctx, place, a)
+		if err != nil {
 			return false, err
 		}
-		return true, w.relate(ctx)
+		return true, w.done(ctx, sqlstore.Created, id, a.Path)
 	})
 }
 
@@ -51,26 +52,27 @@ func hasParent(ctx context.Context, tx sqldb.Tx, a schema.Address) error {
 	return nil
 }
 
-func (w *writing) mkdir(ctx context.Context, place sqlstore.Place, a schema.Address) error {
+// mkdir makes the folder at a and returns its id.
+func (w *writing) mkdir(ctx context.Context, place sqlstore.Place, a schema.Address) (string, error) {
 	dir, rest := place.Dir, place.Rest
 	if place.File != nil {
 		made, err := w.toFolder(ctx, place.File, a, stateOf(rest))
 		if err != nil {
-			return err
+			return "", err
 		}
 		dir = made
 	} else if err := w.materialise(ctx, dir.ID); err != nil {
-		return err
+		return "", err
 	}
 	if rest != "" {
 		made, err := w.folders(ctx, dir, paths.Root+rest, sqlstore.Explicit)
 		if err != nil {
-			return err
+			return "", err
 		}
 		dir = made
 	}
 	w.own(dir.ID)
-	return sqlstore.SetState(ctx, w.tx, dir.ID, sqlstore.Explicit, w.at)
+	return dir.ID, sqlstore.SetState(ctx, w.tx, dir.ID, sqlstore.Explicit, w.at, w.seq)
 }
 
 // stateOf is that of a folder made of a reserved name: implied when something is made below it, else made on purpose.

@@ -51,7 +51,7 @@ func (n Names) Folder(ctx context.Context, a schema.Address) (schema.Address, er
 // Path returns the path of a file or folder by its id, for explanations; errs.NotFound when it is gone.
 func (n Names) Path(ctx context.Context, file authz.Ref) (string, error) {
 	path, err := sqlstore.PathOf(ctx, n.s.db, file.ID)
-	if errors.Is(err, sqldb.ErrNoRows) {
+	if errors.Is(err, sqldb.ErrNoRows) || err == nil && path[0] != '/' { // what was deleted has no path
 		return "", errs.New(errs.NotFound, "no such file")
 	}
 	return path, err

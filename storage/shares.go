@@ -103,12 +103,12 @@ func (h *Shares) Appoint(ctx context.Context, in schema.AdministerTenant, relati
 }
 
 func (h *Shares) relateFile(ctx context.Context, d *authz.Decision, a schema.Address, relation string, subject Subject, expires time.Time) (id string, err error) {
-	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, _ int64) (bool, error) {
+	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, seq int64) (bool, error) {
 		place, err := same(ctx, tx, a)
 		if err != nil {
 			return false, err
 		}
-		w := &writing{s: h.s, tx: tx, d: d, at: h.s.now()}
+		w := &writing{s: h.s, tx: tx, d: d, at: h.s.now(), seq: seq}
 		target, err := w.reserve(ctx, place, a)
 		if err != nil {
 			return false, err

@@ -7,12 +7,14 @@ package storage
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"time"
 
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/relations"
 	"nexus/internal/clock"
+	"nexus/internal/cursor"
 	"nexus/internal/errs"
 	"nexus/internal/sqldb"
 	"nexus/storage/internal/sqlstore"
@@ -102,4 +104,26 @@ func missing(path string) error {
 
 func taken(path string) error {
 	return errs.New(errs.Exists, "File already exists: %s", path).Marked(errs.FileExists).With("path", path)
+}
+
+// cursorKey names the setting that keeps the key of cursors.
+const cursorKey = "cursor_key"
+
+// Cursors returns the sealer of this installation's cursors: every server over the same database opens those of the others.
+func (s *Store) Cursors(ctx context.Context) (*cursor.Sealer, error) {
+	err := s.db.Tx(ctx, func(ctx context.Context, tx sqldb.Tx) error {
+		return sqlstore.KeepSetting(ctx, tx, cursorKey, base64.StdEncoding.EncodeToString(cursor.NewKey()))
+	})
+	if err != nil {
+		return nil, err
+	}
+	kept, err := sqlstore.Setting(ctx, s.db, cursorKey)
+	if err != nil {
+		return nil, err
+	}
+	key, err := base64.StdEncoding.DecodeString(kept)
+	if err != nil {
+		return nil, errs.New(errs.Internal, "the key of cursors cannot be read").Because(err)
+	}
+	return cursor.New(key)
 }

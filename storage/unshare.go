@@ -80,7 +80,7 @@ func ofTheStore(r relations.Relationship) bool {
 	case "file#parent", "group#tenant", "tenant#platform", "tenant#agent", "tenant#guest_agent":
 		return true
 	}
-	return r.Subject.Type == "key"
+	return r.Subject.Type == "key" || r.Subject.Type == "service"
 }
 
 // unreserve deletes the reserved row at a when nothing keeps it any more, and then the reserved folders above it.

@@ -53,7 +53,7 @@ func (f *Files) put(ctx context.Context, d *authz.Decision, a schema.Address, bo
 		if err := c.check(place, a); err != nil {
 			return false, err
 		}
-		w := &writing{s: f.s, tx: tx, d: d, at: f.s.now()}
+		w := &writing{s: f.s, tx: tx, d: d, at: f.s.now(), seq: seq}
 		row, err := w.file(ctx, place, a)
 		if err != nil {
 			return false, err
@@ -65,7 +65,7 @@ func (f *Files) put(ctx context.Context, d *authz.Decision, a schema.Address, bo
 			return false, err
 		}
 		entry = fileEntry(a.Tenant, a.Path, row)
-		return true, w.relate(ctx)
+		return true, w.done(ctx, change(row.Version), row.ID, a.Path)
 	})
 	return entry, err
 }
@@ -103,7 +103,8 @@ type writing struct {
 	s       *Store
 	tx      sqldb.Tx
 	d       *authz.Decision
-	at      int64
+	at      int64 // microseconds
+	seq     int64 // of the change in its tenant
 	updates []relations.Update
 	fresh   bool // the file's row is not in the table yet
 }
@@ -167,7 +168,7 @@ func (w *writing) toFolder(ctx context.Context, f *sqlstore.File, a schema.Addre
 	if err := sqlstore.DeleteFile(ctx, w.tx, f.ID); err != nil {
 		return nil, err
 	}
-	dir := &sqlstore.Dir{ID: f.ID, Tenant: a.Tenant, Parent: f.Dir, Path: path + "/", State: s, Created: w.at, Modified: w.at}
+	dir := &sqlstore.Dir{ID: f.ID, Tenant: a.Tenant, Parent: f.Dir, Path: path + "/", State: s, Created: w.at, Modified: w.at, Since: w.seq}
 	return dir, sqlstore.InsertDir(ctx, w.tx, dir)
 }
 
@@ -185,7 +186,7 @@ func (w *writing) folders(ctx context.Context, dir *sqlstore.Dir, path string, s
 		}
 		made := &sqlstore.Dir{
 			ID: newID(dir.Tenant), Tenant: dir.Tenant, Parent: dir.ID, Path: dir.Path + name + "/",
-			State: state, Created: w.at, Modified: w.at,
+			State: state, Created: w.at, Modified: w.at, Since: w.seq,
 		}
 		if err := sqlstore.InsertDir(ctx, w.tx, made); err != nil {
 			return nil, err
@@ -206,7 +207,7 @@ func (w *writing) materialise(ctx context.Context, dir string) error {
 		if d.State != sqlstore.Reserved {
 			return nil
 		}
-		if err := sqlstore.SetState(ctx, w.tx, d.ID, sqlstore.Implicit, w.at); err != nil {
+		if err := sqlstore.SetState(ctx, w.tx, d.ID, sqlstore.Implicit, w.at, w.seq); err != nil {
 			return err
 		}
 		dir = d.Parent
@@ -253,6 +254,24 @@ func (w *writing) own(file string) {
 			Resource: fileRef(file), Relation: "direct_owner", Subject: owner,
 		}})
 	}
+}
+
+// change is what a write that made this version did to the tree.
+func change(version int64) sqlstore.ChangeKind {
+	if version == 1 {
+		return sqlstore.Created
+	}
+	return sqlstore.Written
+}
+
+// done ends a change of what stands at path: its relationships, and its row for those who follow.
+func (w *writing) done(ctx context.Context, kind sqlstore.ChangeKind, id, path string) error {
+	if err := w.relate(ctx); err != nil {
+		return err
+	}
+	return sqlstore.InsertChange(ctx, w.tx, &sqlstore.Change{
+		Tenant: w.d.Principal().Tenant, Seq: w.seq, Kind: kind, ID: id, Path: path, At: w.at,
+	})
 }
 
 func (w *writing) relate(ctx context.Context) error {

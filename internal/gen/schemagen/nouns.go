@@ -25,6 +25,7 @@ var nouns = map[string][]noun{
 	"user":     {{Word: "User", Many: "Users", Type: "User", IDs: tenants}},
 	"group":    {{Word: "Group", Many: "Groups", Type: "Group", IDs: tenants}},
 	"tenant":   {{Word: "Tenant", Many: "Tenants", Type: "Tenant", IDs: plain}},
+	"service":  {{Word: "Service", Many: "Services", Type: "Service", IDs: tenants}},
 	"agent":    {{Word: "Agent", Many: "Agents", Type: "Agent", IDs: tenants}},
 	"file": {
 		{Word: "File", Many: "Files", Type: "File", IDs: byHand},

@@ -20,6 +20,7 @@ type Key struct {
 var (
 	insertTenant = sqldb.SQL(`INSERT INTO tenants (id, seq, created) VALUES ($1, 0, $2) ON CONFLICT (id) DO NOTHING`)
 	hasTenant    = sqldb.SQL(`SELECT count(*) FROM tenants WHERE id = $1`)
+	allTenants   = sqldb.SQL(`SELECT id FROM tenants ORDER BY id`)
 	insertUser   = sqldb.SQL(`INSERT INTO users (tenant, id, created) VALUES ($1, $2, $3) ON CONFLICT (tenant, id) DO NOTHING`)
 	hasUser      = sqldb.SQL(`SELECT count(*) FROM users WHERE tenant = $1 AND id = $2`)
 	insertAgent  = sqldb.SQL(`INSERT INTO agents (tenant, id, owner, created) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, id) DO NOTHING`)
@@ -42,6 +43,17 @@ func InsertTenant(ctx context.Context, tx sqldb.Tx, id string, at int64) (bool, 
 // HasTenant reports whether the tenant, by its quoted name, exists.
 func HasTenant(ctx context.Context, q sqldb.Q, id string) (bool, error) {
 	return some(q.Row(ctx, hasTenant, id))
+}
+
+// Tenants returns the quoted names of all tenants, in order.
+func Tenants(ctx context.Context, q sqldb.Q) (all []string, err error) {
+	err = q.Each(ctx, allTenants, nil, func(r sqldb.Row) error {
+		var id string
+		err := r.Scan(&id)
+		all = append(all, id)
+		return err
+	})
+	return all, err
 }
 
 // InsertUser adds a user unless he is there.

@@ -15,6 +15,7 @@ const (
 	Explicit State = 1 // made on purpose
 	Implicit State = 2 // implied by what is in it
 	Reserved State = 3 // reserved by a grant; there is no folder yet
+	Trash    State = 4 // holds what was deleted; no clean path leads there
 )
 
 // Dir is a folder's row. Path ends in a slash.
@@ -22,6 +23,7 @@ type Dir struct {
 	ID, Tenant, Parent, Path string
 	State                    State
 	Created, Modified        int64 // microseconds
+	Since                    int64 // sequence at which it came to stand where it stands; for inserting, no query fills it
 }
 
 // File is a file's row. Version 0 means that a grant reserved the name and there is no file yet.
@@ -158,3 +160,10 @@ func scanFile(r sqldb.Row) (*File, error) {
 	}
 	return &f, nil
 }
+
+// TrashPath is the path of each tenant's trash. It begins with no slash, so no clean path is it or leads below it, and no
+// range over clean paths holds it.
+const TrashPath = "~/"
+
+// TrashOf returns the id of a tenant's trash.
+func TrashOf(tenant string) string { return tenant + "/trash" }

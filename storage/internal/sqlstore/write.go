@@ -19,13 +19,14 @@ type Version struct {
 }
 
 var (
-	nextSeq    = sqldb.SQL(`UPDATE tenants SET seq = seq + 1 WHERE id = $1 RETURNING seq`)
-	insertDir  = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, state, created, modified) VALUES ($1, $2, $3, $4, $5, $6, $7)`)
-	setState   = sqldb.SQL(`UPDATE dirs SET state = $2, modified = $3, created = CASE WHEN state = 3 THEN $3 ELSE created END WHERE id = $1`)
-	insertFile = sqldb.SQL(`INSERT INTO files (id, dir, name, version, etag, type, size, seq, created, modified)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
+	nextSeq   = sqldb.SQL(`UPDATE tenants SET seq = seq + 1 WHERE id = $1 RETURNING seq`)
+	insertDir = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, state, created, modified, since) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
+	setState  = sqldb.SQL(`UPDATE dirs SET state = $2, modified = $3, created = CASE WHEN state = 3 THEN $3 ELSE created END,
+		since = CASE WHEN state = 3 THEN $4 ELSE since END WHERE id = $1`)
+	insertFile = sqldb.SQL(`INSERT INTO files (id, dir, name, version, etag, type, size, seq, created, modified, since)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $8)`)
 	updateFile = sqldb.SQL(`UPDATE files SET version = $2, etag = $3, type = $4, size = $5, seq = $6, modified = $7,
-		created = CASE WHEN version = 0 THEN $7 ELSE created END WHERE id = $1`)
+		created = CASE WHEN version = 0 THEN $7 ELSE created END, since = CASE WHEN version = 0 THEN $6 ELSE since END WHERE id = $1`)
 	insertVersion = sqldb.SQL(`INSERT INTO versions (file, version, seq, etag, size, author, created, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
 	currentBody   = sqldb.SQL(`SELECT f.version, f.etag, f.type, f.size, f.created, f.modified, v.body
 		FROM files f JOIN versions v ON v.file = f.id AND v.version = f.version WHERE f.id = $1`)
@@ -42,17 +43,17 @@ func NextSeq(ctx context.Context, tx sqldb.Tx, tenant string) (seq int64, err er
 
 // InsertDir adds a folder.
 func InsertDir(ctx context.Context, tx sqldb.Tx, d *Dir) error {
-	_, err := tx.Exec(ctx, insertDir, d.ID, d.Tenant, d.Parent, d.Path, int64(d.State), d.Created, d.Modified)
+	_, err := tx.Exec(ctx, insertDir, d.ID, d.Tenant, d.Parent, d.Path, int64(d.State), d.Created, d.Modified, d.Since)
 	return err
 }
 
-// SetState changes why a folder has a row. One that was reserved begins to exist at that time.
-func SetState(ctx context.Context, tx sqldb.Tx, dir string, s State, at int64) error {
-	_, err := tx.Exec(ctx, setState, dir, int64(s), at)
+// SetState changes why a folder has a row. One that was reserved begins to exist at that time and sequence.
+func SetState(ctx context.Context, tx sqldb.Tx, dir string, s State, at, seq int64) error {
+	_, err := tx.Exec(ctx, setState, dir, int64(s), at, seq)
 	return err
 }
 
-// InsertFile adds a file.
+// InsertFile adds a file, which stands where it does since its sequence.
 func InsertFile(ctx context.Context, tx sqldb.Tx, f *File) error {
 	_, err := tx.Exec(ctx, insertFile, f.ID, f.Dir, f.Name, f.Version, f.Etag, f.Type, f.Size, f.Seq, f.Created, f.Modified)
 	return err

@@ -100,6 +100,9 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 	}
 	n.Store = storage.New(n.DB, n.Service.Writer(), n.Service.Reader(), c.Clock)
 	n.Credentials = n.Store.Credentials()
+	if err := n.Store.Founding().Staff(ctx); err != nil {
+		return err
+	}
 	settled, err := n.Service.Settle(ctx, n.Store.Effect)
 	if err != nil {
 		return err
