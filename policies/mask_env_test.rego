@@ -6,7 +6,7 @@ import data.nexus.rules.mask_env
 file(path) := {"path": path, "name": regex.replace(path, `.*/`, "")}
 
 asked(path) := answer if {
-	answer := mask_env.oblige with input as {"objects": [file(path)]}
+	answer := mask_env.oblige with input as {"operation": "files.read", "objects": [file(path)]}
 }
 
 masked := {{"name": "mask_values"}}
@@ -44,4 +44,11 @@ test_other_files_are_not_masked if {
 	every path in others {
 		count(asked(path)) == 0
 	}
+}
+
+test_a_dotenv_file_keeps_its_name if {
+	count(mask_env.refuse) == 1 with input as {"operation": "files.rename", "objects": [file("/app/.env"), file("/app")]}
+	count(mask_env.oblige) == 0 with input as {"operation": "files.rename", "objects": [file("/app/.env")]}
+	count(mask_env.refuse) == 0 with input as {"operation": "files.rename", "objects": [file("/app/env"), file("/app")]}
+	count(mask_env.refuse) == 0 with input as {"operation": "files.read", "objects": [file("/app/.env")]}
 }

@@ -1,8 +1,8 @@
 // Package storage keeps the files and rows of Nexus. No method of a façade takes an id or a path: each takes a Grant, and
 // works on what was granted. To add a noun, write its façade here and its rows in internal/sqlstore.
 //
-// Three types work without a Grant, and each gives nothing away that a decision should guard: Names resolves what requests
-// call things, Credentials answers who holds a key, and Founding sets up an empty store.
+// Four types work without a Grant, and each gives nothing away that a decision should guard: Names resolves what requests
+// call things, Credentials answers who holds a key, Founding sets up an empty store, and Chores tells where work waits.
 package storage
 
 import (

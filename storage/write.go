@@ -266,19 +266,30 @@ func change(version int64) sqlstore.ChangeKind {
 
 // done ends a change of what stands at path: its relationships, and its row for those who follow.
 func (w *writing) done(ctx context.Context, kind sqlstore.ChangeKind, id, path string) error {
+	return w.note(ctx, sqlstore.Change{Kind: kind, ID: id, Path: path})
+}
+
+// doneFrom is done for something that stood at old before.
+func (w *writing) doneFrom(ctx context.Context, id, path, old string) error {
+	return w.note(ctx, sqlstore.Change{Kind: sqlstore.Moved, ID: id, Path: path, Old: old})
+}
+
+func (w *writing) note(ctx context.Context, c sqlstore.Change) error {
 	if err := w.relate(ctx); err != nil {
 		return err
 	}
-	return sqlstore.InsertChange(ctx, w.tx, &sqlstore.Change{
-		Tenant: w.d.Principal().Tenant, Seq: w.seq, Kind: kind, ID: id, Path: path, At: w.at,
-	})
+	c.Tenant, c.Seq, c.At = w.d.Principal().Tenant, w.seq, w.at
+	return sqlstore.InsertChange(ctx, w.tx, &c)
 }
 
+// relate writes the relationships that have gathered.
 func (w *writing) relate(ctx context.Context) error {
 	if len(w.updates) == 0 {
 		return nil
 	}
-	return w.s.writer.Write(ctx, w.tx, w.updates...)
+	updates := w.updates
+	w.updates = nil
+	return w.s.writer.Write(ctx, w.tx, updates...)
 }
 
 func fileRef(id string) authz.Ref { return authz.Ref{Type: "file", ID: id} }

@@ -53,6 +53,7 @@ var (
 func All() []op.Decl {
 	return []op.Decl{
 		Read.Decl, Write.Decl, FileExists.Decl, GetMetadata.Decl, Mkdir.Decl, List.Decl,
+		Delete.Decl, Rename.Decl, Rmdir.Decl, IsDir.Decl, Copy.Decl, Undelete.Decl, ListDeleted.Decl,
 		Relate.Decl, Check.Decl, Expand.Decl, Explain.Decl, Unrelate.Decl, Tuples.Decl,
 		CreateKey.Decl, Whoami.Decl, Health.Decl, Status.Decl,
 		Decisions.Decl, ExplainDecision.Decl,

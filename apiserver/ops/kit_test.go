@@ -13,6 +13,7 @@ import (
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/gatetest"
 	"nexus/internal/clock"
+	"nexus/internal/cursor"
 	"nexus/internal/sqldb"
 	"nexus/storage"
 	"nexus/storage/storagetest"
@@ -24,6 +25,7 @@ type kit struct {
 	store   *storage.Store
 	asked   *asked
 	owner   authz.Principal
+	cursors *cursor.Sealer
 }
 
 func newKit(t *testing.T) *kit {
@@ -43,6 +45,9 @@ func newKit(t *testing.T) *kit {
 	if _, _, err := k.store.Founding().Found(ctx); err != nil {
 		t.Fatal(err)
 	}
+	if k.cursors, err = k.store.Cursors(ctx); err != nil {
+		t.Fatal(err)
+	}
 	return k
 }
 
@@ -50,7 +55,7 @@ func newKit(t *testing.T) *kit {
 func (k *kit) table(t *testing.T, gate *authz.Gate) *op.Table {
 	t.Helper()
 	table := op.NewTable(gate)
-	if err := ops.Fill(table, ops.Deps{Store: k.store, Inquiry: k.asked, Record: told{k.asked}}); err != nil {
+	if err := ops.Fill(table, ops.Deps{Store: k.store, Inquiry: k.asked, Record: told{k.asked}, Cursors: k.cursors}); err != nil {
 		t.Fatal(err)
 	}
 	return table
@@ -71,6 +76,8 @@ func (k *kit) fixture(t *testing.T) map[string]json.RawMessage {
 	}
 	do("mkdir", `{"path":"/sample/folder","parents":true}`)
 	do("write", `{"path":"/sample/file.txt","content":{"__type__":"bytes","data":"c2FtcGxl"}}`)
+	do("write", `{"path":"/sample/deleted.txt","content":{"__type__":"bytes","data":"c2FtcGxl"}}`)
+	do("delete", `{"path":"/sample/deleted.txt"}`)
 	id := do("rebac_create", `{"subject":["user","sample-editor"],"relation":"direct_editor","object":["file","/sample/file.txt"]}`).(api.TupleID)
 	return map[string]json.RawMessage{api.Unrelate.Name: json.RawMessage(`{"tuple_id":"` + string(id) + `"}`)}
 }

@@ -6,11 +6,13 @@ package ops
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"nexus/apiserver/api"
 	"nexus/apiserver/op"
 	"nexus/authzsvc/authz"
+	"nexus/internal/cursor"
 	"nexus/storage"
 )
 
@@ -20,6 +22,7 @@ type Deps struct {
 	Inquiry Inquiry
 	Record  Record
 	Info    Info
+	Cursors *cursor.Sealer
 }
 
 // Info is what the server tells of itself.
@@ -57,10 +60,16 @@ type Record interface {
 // Fill gives t every operation, and reports what keeps it from being served.
 func Fill(t *op.Table, d Deps) error {
 	files(t, d)
+	tree(t, d)
 	relating(t, d)
 	asking(t, d)
 	keys(t, d)
 	record(t, d)
 	server(t, d)
 	return t.Check(api.All())
+}
+
+// asked names a question for its cursors: the operation, who asks it where, and the parameters that must stay the same.
+func asked(op string, who authz.Principal, params ...any) string {
+	return fmt.Sprintf("%s %s %s %q", op, who.Tenant, who.Base, params)
 }

@@ -77,6 +77,7 @@ func refused(o *op.Operation, result any, err error) bool {
 // nothings is what operations answer that hide a refusal as if there were nothing (wire-rpc.md: Not visible).
 var nothings = map[string]string{
 	api.FileExists.Name:  `{"exists":false}`,
+	api.IsDir.Name:       `{"is_directory":false}`,
 	api.GetMetadata.Name: `null`,
 	api.Check.Name:       `{"allowed":false}`,
 	api.Expand.Name:      `{"subjects":[]}`,
@@ -146,7 +147,7 @@ func eachCheckCounts(t *testing.T, k *kit, name string, raw json.RawMessage) {
 }
 
 // eithers are the operations that one of several checks is enough for: deny-all shows that one is needed.
-var eithers = []string{api.FileExists.Name, api.Expand.Name, api.Check.Name, api.Explain.Name}
+var eithers = []string{api.FileExists.Name, api.IsDir.Name, api.Expand.Name, api.Check.Name, api.Explain.Name}
 
 func policyCounts(t *testing.T, k *kit, name string, raw json.RawMessage) {
 	t.Helper()

@@ -16,6 +16,7 @@ type ask struct {
 var shapes = collect(
 	shape(api.Read, readShape),
 	shape(api.FileExists, existsShape),
+	shape(api.IsDir, isDirShape),
 	shape(api.GetMetadata, metadataShape),
 	shape(api.List, listShape),
 	shape(api.Check, checkShape),
@@ -78,6 +79,13 @@ func existsShape(a ask, r api.Exists) any {
 		return r
 	}
 	return r.Exists
+}
+
+func isDirShape(a ask, r api.IsDirectory) any {
+	if a.client {
+		return r
+	}
+	return r.IsDirectory
 }
 
 // entry is what is known of a file or folder, under the document's names and the client's.

@@ -20,7 +20,7 @@ import (
 
 // Run holds a database against every claim of the suite. open returns a new, empty one each time; Run closes it.
 func Run(t *testing.T, open func(t testing.TB) sqldb.DB) {
-	for _, claim := range slices.Concat(names, lists, writes, folders, reserved, owners, people, tuples, effects) {
+	for _, claim := range slices.Concat(names, lists, writes, folders, reserved, moves, deletes, owners, people, tuples, effects) {
 		t.Run(nameOf(claim), func(t *testing.T) {
 			k := newKit(t, open(t))
 			claim(k)
@@ -253,8 +253,8 @@ func (k *kit) statement(s *sqldb.Stmt, args ...any) {
 }
 
 var (
-	edgesOfDirs  = sqldb.SQL(`SELECT id, parent FROM dirs WHERE parent <> '' ORDER BY id`)
-	edgesOfFiles = sqldb.SQL(`SELECT id, dir FROM files ORDER BY id`)
+	edgesOfDirs  = sqldb.SQL(`SELECT id, parent FROM dirs WHERE parent NOT IN (SELECT id FROM dirs WHERE path = '~/') AND parent <> '' ORDER BY id`)
+	edgesOfFiles = sqldb.SQL(`SELECT id, dir FROM files WHERE dir NOT IN (SELECT id FROM dirs WHERE path = '~/') ORDER BY id`)
 	bodiless     = sqldb.SQL(`SELECT f.id, f.dir FROM files f WHERE f.version > 0 AND NOT EXISTS (
 		SELECT 1 FROM versions v WHERE v.file = f.id AND v.version = f.version AND v.seq = f.seq AND v.seq > 0)`)
 	doubled = sqldb.SQL(`SELECT d.path, f.name FROM files f JOIN dirs p ON p.id = f.dir

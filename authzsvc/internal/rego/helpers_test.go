@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // operations and obligations stand for the table of operations and for what storage meets.
 var (
 	operations = []string{
-		"auth.whoami", "files.exists", "files.get_metadata", "files.list", "files.mkdir", "files.read", "files.write", "keys.create",
+		"auth.whoami", "files.copy", "files.exists", "files.get_metadata", "files.list", "files.mkdir", "files.read", "files.rename", "files.write", "keys.create",
 		"relations.check", "relations.create", "relations.delete", "relations.expand", "relations.explain", "relations.list", "server.status",
 	}
 	obligations = []string{"mask_values"}

@@ -65,7 +65,7 @@ func TestRuleIsRefusedAtLoad(t *testing.T) {
 		},
 		"telling more types apart than there may be": {
 			rule("r", "#   operations: [\"files.*\"]\n#   principals: [user, service, sandbox, key]\n", refuseAll),
-			"the rules of files.exists name 5 types of principal (agent, key, sandbox, service, user): at most 4",
+			"the rules of files.copy name 5 types of principal (agent, key, sandbox, service, user): at most 4",
 		},
 		"obliging to what nobody meets": {
 			rule("r", "#   operations: [files.read]\n#   obliges: [sing]\n", `oblige contains {"name": "sing"}`),

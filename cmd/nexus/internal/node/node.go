@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"nexus/apiserver/api"
 	"nexus/apiserver/op"
@@ -83,7 +86,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if err := n.open(ctx, c); err != nil {
 		return nil, err
 	}
-	n.run()
+	n.run(c.Log)
 	return n, nil
 }
 
@@ -110,16 +113,23 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 	if settled > 0 {
 		c.Log.Warn("an earlier server ended early: its open decisions were closed by what was committed", "decisions", settled)
 	}
+	cursors, err := n.Store.Cursors(ctx)
+	if err != nil {
+		return err
+	}
 	n.Table = op.NewTable(n.Service.Gate())
 	answers := inquiry{n.Service, n.Store.Names()}
-	return ops.Fill(n.Table, ops.Deps{Store: n.Store, Inquiry: answers, Record: record{answers}, Info: info(c)})
+	return ops.Fill(n.Table, ops.Deps{Store: n.Store, Inquiry: answers, Record: record{answers}, Info: info(c), Cursors: cursors})
 }
 
 // run starts what works in the background.
-func (n *Node) run() {
+func (n *Node) run(log *slog.Logger) {
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop, n.idle = stop, make(chan error, 1)
-	go func() { n.idle <- n.Credentials.Run(ctx) }()
+	var all errgroup.Group
+	all.Go(func() error { return n.Credentials.Run(ctx) })
+	all.Go(func() error { return n.work(ctx, log) })
+	go func() { n.idle <- all.Wait() }()
 }
 
 // Ready returns nil while the node can decide, record and answer.
@@ -150,7 +160,7 @@ func info(c Config) ops.Info {
 }
 
 func names() []string {
-	var all []string
+	all := slices.Clone(servants)
 	for _, d := range api.All() {
 		all = append(all, d.Name)
 	}

@@ -28,6 +28,8 @@ CREATE TABLE trash (
 );
 CREATE INDEX trash_path ON trash (tenant, path, seq);
 CREATE INDEX trash_deleted ON trash (deleted);
+CREATE INDEX trash_unswept ON trash (tenant, id) WHERE swept IS FALSE;
+CREATE INDEX tuples_links ON tuples (subject_id) WHERE relation = 'link';
 INSERT INTO dirs (id, tenant, parent, path, state, created, modified, since)
     SELECT id || '/trash', id, '', '~/', 4, created, created, 0 FROM tenants;
 
@@ -52,6 +54,7 @@ CREATE TABLE settings (
 -- +goose Down
 DROP TABLE settings;
 DROP TABLE changes;
+DROP INDEX tuples_links;
 DROP TABLE trash;
 DELETE FROM dirs WHERE path = '~/';
 DROP TABLE places;

@@ -1,0 +1,94 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"nexus/authzsvc/authz"
+	"nexus/schema"
+	"nexus/storage"
+)
+
+// sweepTrash is the operation that removes the grants in the trash.
+const sweepTrash = "trash.sweep"
+
+// servants are the operations that only the server itself calls. Rules may name them.
+var servants = []string{sweepTrash}
+
+// chore is work that the server does by itself, in small steps, each of which is decided and recorded as every operation is.
+type chore struct {
+	name    string                                         // of the operation in the record
+	every   time.Duration                                  // between two looks for work
+	waiting func(ctx context.Context) ([]string, error)    // the tenants in which there is some
+	work    func(ctx context.Context, tenant string) error // does all of it in one tenant
+}
+
+// chores returns all there are.
+func (n *Node) chores() []chore {
+	return []chore{{
+		name: sweepTrash, every: time.Second, waiting: n.Store.Chores().Sweeping,
+		work: func(ctx context.Context, tenant string) (err error) {
+			for at, more := (storage.SweepPlace{}), true; err == nil && more; {
+				at, err = step(ctx, n, sweepTrash, tenant, schema.Sweeper, schema.Tenant.Sweep, func(ctx context.Context, g schema.SweepTenant) (storage.SweepPlace, error) {
+					return n.Store.Files().SweepTrash(ctx, g, at)
+				})
+				more = at != storage.SweepPlace{}
+			}
+			return err
+		},
+	}}
+}
+
+// step asks the gate for the one who has role in tenant and does one step with what it gets.
+func step[G, R any](ctx context.Context, n *Node, op, tenant string, role schema.Role, need func(schema.Tenant) authz.Need[G], do func(context.Context, G) (R, error)) (r R, err error) {
+	who := schema.Servant(tenant, role)
+	g, d, err := authz.Ask(ctx, n.Service.Gate(), who, authz.Act{Op: op}, need(schema.Home(who)))
+	if err != nil {
+		return r, err
+	}
+	r, err = do(ctx, g)
+	n.Service.Gate().Conclude(ctx, d, err)
+	return r, err
+}
+
+// work does every chore until ctx ends.
+func (n *Node) work(ctx context.Context, log *slog.Logger) error {
+	var all errgroup.Group
+	for _, c := range n.chores() {
+		all.Go(func() error {
+			c.run(ctx, log)
+			return nil
+		})
+	}
+	return all.Wait()
+}
+
+// run looks for work again and again. What fails is tried again at the next look.
+func (c chore) run(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(c.every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := c.look(ctx); err != nil && ctx.Err() == nil {
+				log.Warn("a chore could not be done; it is tried again", "chore", c.name, "error", err)
+			}
+		}
+	}
+}
+
+func (c chore) look(ctx context.Context) error {
+	tenants, err := c.waiting(ctx)
+	for _, t := range tenants {
+		if err != nil {
+			return err
+		}
+		err = c.work(ctx, t)
+	}
+	return err
+}

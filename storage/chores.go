@@ -1,0 +1,22 @@
+package storage
+
+import (
+	"context"
+
+	"nexus/storage/internal/sqlstore"
+)
+
+// Chores tells in which tenants work waits that the server does by itself. It says nothing of what the work is about; doing
+// it takes a Grant, as everything does.
+type Chores struct{ s *Store }
+
+// Chores returns the teller.
+func (s *Store) Chores() Chores { return Chores{s} }
+
+// Tenants returns every tenant, quoted.
+func (c Chores) Tenants(ctx context.Context) ([]string, error) { return sqlstore.Tenants(ctx, c.s.db) }
+
+// Sweeping returns the tenants in whose trash grants remain.
+func (c Chores) Sweeping(ctx context.Context) ([]string, error) {
+	return sqlstore.Sweeping(ctx, c.s.db)
+}
