@@ -5,6 +5,7 @@ go 1.26.5
 require (
 	github.com/authzed/authzed-go v1.9.0
 	github.com/authzed/spicedb v1.56.0
+	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-viper/mapstructure/v2 v2.5.0
 	github.com/google/uuid v1.6.0

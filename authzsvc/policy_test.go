@@ -14,7 +14,7 @@ import (
 func shipped(t *testing.T) authz.Rules {
 	t.Helper()
 	engine, err := rego.NewEngine(t.Context(), policies.Default(), rego.Config{
-		Operations: []string{"files.read", "files.write", "files.exists", "files.get_metadata", "files.copy", "files.rename"}, Obligations: []string{string(authz.MaskValues)},
+		Operations: []string{"files.read", "files.write", "files.exists", "files.get_metadata", "files.copy", "files.rename", "versions.get", "versions.diff"}, Obligations: []string{string(authz.MaskValues)},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -168,6 +168,9 @@ func (s *Service) relations() settledRelations { return settledRelations{s.cache
 // Gate returns the gate that decides every operation.
 func (s *Service) Gate() *authz.Gate { return s.gate }
 
+// Rules returns the rules in force now.
+func (s *Service) Rules() authz.Rules { return policy{s.rules, s.clock}.Rules() }
+
 // Writer returns the only writer of relationships.
 func (s *Service) Writer() relations.Writer { return s.store.Writer() }
 

@@ -4,7 +4,7 @@
 #   An agent needs the names in a dotenv file to set up what it runs, not the values. The store leaves the names and masks the values,
 #   and refuses what would give the values another name. Examples and templates hold no values worth masking.
 # custom:
-#   operations: [files.read, files.copy, files.rename]
+#   operations: [files.read, files.copy, files.rename, versions.get, versions.diff]
 #   principals: [agent]
 #   looks_at: [object]
 #   obliges: [mask_values]

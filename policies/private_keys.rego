@@ -4,7 +4,7 @@
 #   Refuses an agent the contents and the metadata of files whose name says that they hold a private key, whether it acts for itself or
 #   for a person, and whatever the relations allow. Lists ask it as files.read, so such files do not show there either.
 # custom:
-#   operations: [files.read, files.write, files.exists, files.get_metadata, files.copy, files.rename]
+#   operations: [files.read, files.write, files.exists, files.get_metadata, files.copy, files.rename, versions.get, versions.diff]
 #   principals: [agent]
 #   looks_at: [object]
 package nexus.rules.private_keys

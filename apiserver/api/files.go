@@ -111,7 +111,7 @@ type Exists struct {
 var (
 	Read = &op.Contract[ReadParams, ReadResult]{
 		Decl: op.Decl{
-			Name: "files.read", Method: "read", Access: op.Reads, Prompt: true,
+			Name: "files.read", Method: "read", Access: op.Reads, Prompt: true, Contents: true,
 			Summary: "Read the contents of a file.",
 			Doc:     "Needs read on the file. What the caller may not see is refused alike, whether it exists or not.",
 		},

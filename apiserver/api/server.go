@@ -54,6 +54,7 @@ func All() []op.Decl {
 	return []op.Decl{
 		Read.Decl, Write.Decl, FileExists.Decl, GetMetadata.Decl, Mkdir.Decl, List.Decl,
 		Delete.Decl, Rename.Decl, Rmdir.Decl, IsDir.Decl, Copy.Decl, Undelete.Decl, ListDeleted.Decl,
+		GetVersion.Decl, ListVersions.Decl, Rollback.Decl, DiffVersions.Decl,
 		Relate.Decl, Check.Decl, Expand.Decl, Explain.Decl, Unrelate.Decl, Tuples.Decl,
 		CreateKey.Decl, Whoami.Decl, Health.Decl, Status.Decl,
 		Decisions.Decl, ExplainDecision.Decl,

@@ -41,12 +41,11 @@ type DeletedParams struct {
 	Cursor string `json:"cursor" doc:"next_cursor of the page before"`
 }
 
-// Clean brings the path into its one form and the limit into its range.
+// Clean brings the path into its one form.
 func (p *DeletedParams) Clean() error {
 	if p.Path == "" {
 		p.Path = paths.Root
 	}
-	p.Limit = pageOf(p.Limit, 100, 1000)
 	return cleanPaths(&p.Path)
 }
 
@@ -74,12 +73,12 @@ func cleanPaths(all ...*string) (err error) {
 	return nil
 }
 
-// pageOf returns how many elements a page has: what the caller wants, within bounds.
-func pageOf(want, usual, most int) int {
+// PageSize returns how many elements a page has: as many as the caller wants, 1000 at the most, and 100 when he does not say.
+func PageSize(want int) int {
 	if want <= 0 {
-		return usual
+		return 100
 	}
-	return min(want, most)
+	return min(want, 1000)
 }
 
 // Operations that change the tree.
@@ -119,7 +118,7 @@ var (
 	}
 	Copy = &op.Contract[CopyParams, WriteResult]{
 		Decl: op.Decl{
-			Name: "files.copy", Method: "copy", Access: op.Writes,
+			Name: "files.copy", Method: "copy", Access: op.Writes, Contents: true,
 			Summary: "Copy the contents of a file to a new one.",
 			Doc:     "Needs read on the file and write on the folder of the copy. The copy has neither its relationships nor its versions. What exists is not overwritten.",
 		},

@@ -36,6 +36,8 @@ type Decl struct {
 	Access  Access
 	// Prompt says that the record need not reach the disk before the reply: plain reads. Everything else waits.
 	Prompt bool
+	// Contents says that the answer shows contents of files: what a rule hides or masks, it must not show.
+	Contents bool
 	// Public operations ask nothing of anybody. The list of them is a golden file.
 	Public bool
 }

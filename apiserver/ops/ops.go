@@ -61,6 +61,7 @@ type Record interface {
 func Fill(t *op.Table, d Deps) error {
 	files(t, d)
 	tree(t, d)
+	versions(t, d)
 	relating(t, d)
 	asking(t, d)
 	keys(t, d)

@@ -236,7 +236,7 @@ func (f treeOps) deleted(ctx context.Context, who authz.Principal, p *api.Delete
 			return api.DeletedResult{}, err
 		}
 	}
-	found, next, err := f.files.Deleted(ctx, g, after, p.Limit)
+	found, next, err := f.files.Deleted(ctx, g, after, api.PageSize(p.Limit))
 	if err != nil {
 		return api.DeletedResult{}, err
 	}

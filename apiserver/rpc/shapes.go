@@ -19,6 +19,9 @@ var shapes = collect(
 	shape(api.IsDir, isDirShape),
 	shape(api.GetMetadata, metadataShape),
 	shape(api.List, listShape),
+	shape(api.GetVersion, func(_ ask, body []byte) any { return hybridBytes(body) }),
+	shape(api.ListVersions, versionsShape),
+	shape(api.DiffVersions, diffShape),
 	shape(api.Check, checkShape),
 	shape(api.Expand, expandShape),
 )
@@ -86,6 +89,20 @@ func isDirShape(a ask, r api.IsDirectory) any {
 		return r
 	}
 	return r.IsDirectory
+}
+
+func versionsShape(_ ask, r api.ListVersionsResult) any {
+	if r.Paged {
+		return r
+	}
+	return r.Versions
+}
+
+func diffShape(_ ask, r api.DiffResult) any {
+	if r.Mode == api.DiffContent {
+		return r.Text
+	}
+	return r
 }
 
 // entry is what is known of a file or folder, under the document's names and the client's.

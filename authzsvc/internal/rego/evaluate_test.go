@@ -64,7 +64,7 @@ func TestRestOfThePathIsPartOfThePath(t *testing.T) {
 func TestOperationThatNoRuleNamesIsNotEvaluated(t *testing.T) {
 	b, evaluations := counted(t, shipped())
 	for _, operation := range operations {
-		named := slices.Contains([]string{"files.read", "files.write", "files.exists", "files.get_metadata", "files.copy", "files.rename"}, operation)
+		named := slices.Contains([]string{"files.read", "files.write", "files.exists", "files.get_metadata", "files.copy", "files.rename", "versions.get", "versions.diff"}, operation)
 		if got := b.Applies(operation, "agent"); got != (Applies{Any: named, Object: named}) {
 			t.Errorf("Applies(%s) = %+v, want %v", operation, got, named)
 		}

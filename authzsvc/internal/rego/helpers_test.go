@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	operations = []string{
 		"auth.whoami", "files.copy", "files.exists", "files.get_metadata", "files.list", "files.mkdir", "files.read", "files.rename", "files.write", "keys.create",
-		"relations.check", "relations.create", "relations.delete", "relations.expand", "relations.explain", "relations.list", "server.status",
+		"relations.check", "relations.create", "relations.delete", "relations.expand", "relations.explain", "relations.list", "server.status", "versions.diff", "versions.get",
 	}
 	obligations = []string{"mask_values"}
 )

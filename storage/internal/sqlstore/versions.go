@@ -1,0 +1,33 @@
+package sqlstore
+
+import (
+	"context"
+
+	"nexus/internal/sqldb"
+)
+
+var (
+	versionOf = sqldb.SQL(`SELECT file, version, seq, etag, size, author, created, body FROM versions WHERE file = $1 AND version = $2`)
+	// The contents are left out: a list shows none.
+	versionsBefore = sqldb.SQL(`SELECT file, version, seq, etag, size, author, created FROM versions
+		WHERE file = $1 AND version < $2 ORDER BY version DESC LIMIT $3`)
+)
+
+// VersionOf returns one version of a file with its contents.
+func VersionOf(ctx context.Context, q sqldb.Q, file string, number int64) (*Version, error) {
+	var v Version
+	err := q.Row(ctx, versionOf, file, number).Scan(&v.File, &v.Number, &v.Seq, &v.Etag, &v.Size, &v.Author, &v.Created, &v.Body)
+	return &v, err
+}
+
+// VersionsBefore returns up to n versions of a file below a number, the newest first, without their contents.
+func VersionsBefore(ctx context.Context, q sqldb.Q, file string, number int64, n int) ([]Version, error) {
+	var all []Version
+	err := q.Each(ctx, versionsBefore, []any{file, number, n}, func(r sqldb.Row) error {
+		var v Version
+		err := r.Scan(&v.File, &v.Number, &v.Seq, &v.Etag, &v.Size, &v.Author, &v.Created)
+		all = append(all, v)
+		return err
+	})
+	return all, err
+}
