@@ -132,24 +132,20 @@ func (w *writing) revive(ctx context.Context, t *sqlstore.Trashed, place sqlstor
 	return w.done(ctx, sqlstore.Created, t.ID, a.Path)
 }
 
-// Deleted lists what was deleted below the granted folder and can be brought back, in order of path and time, behind a place.
+// Deleted lists what was deleted below the granted address, a folder or the path of one that went, and can be brought back, in order of path and time, behind a place.
 // It looks at up to n, and returns how far it came; the zero place when nothing follows.
 func (f *Files) Deleted(ctx context.Context, in schema.WriteDir, after DeletedPlace, n int) (found []Deleted, next DeletedPlace, err error) {
 	dir, err := in.Use(authz.MaskValues)
 	if err != nil {
 		return nil, next, err
 	}
-	if !dir.Exists() || !dir.Folder {
-		return nil, next, missing(dir.Path)
-	}
-	folder := sqlstore.Slashed(dir.Path)
-	rows, err := sqlstore.TrashedBelow(ctx, f.s.db, dir.Tenant, folder, after.Path, after.Seq, n)
+	rows, err := sqlstore.TrashedBelow(ctx, f.s.db, dir.Tenant, sqlstore.Slashed(dir.Path), after.Path, after.Seq, n)
 	if err != nil {
 		return nil, next, err
 	}
 	for i := range rows {
 		t := &rows[i]
-		returns, err := returnsBelow(ctx, f.s.db, t, folder)
+		returns, err := returnsBelow(ctx, f.s.db, t, dir.Address)
 		if err != nil {
 			return nil, next, err
 		}
@@ -163,14 +159,14 @@ func (f *Files) Deleted(ctx context.Context, in schema.WriteDir, after DeletedPl
 	return found, next, nil
 }
 
-// returnsBelow reports whether t would come back at its path, in a folder at or below folder.
-func returnsBelow(ctx context.Context, q sqldb.Q, t *sqlstore.Trashed, folder string) (bool, error) {
+// returnsBelow reports whether t would come back at its path, in what a is decided on or in a folder below a.
+func returnsBelow(ctx context.Context, q sqldb.Q, t *sqlstore.Trashed, a schema.Address) (bool, error) {
 	above, path, err := home(ctx, q, t)
-	if err != nil || path != t.Path {
-		return false, err
+	if err != nil || path != t.Path || above == a.Anchor {
+		return err == nil && path == t.Path, err
 	}
 	stands, err := sqlstore.PathOf(ctx, q, above)
-	return err == nil && strings.HasPrefix(sqlstore.Slashed(stands), folder), err
+	return err == nil && within(stands, a.Path), err
 }
 
 // refOf reads a reference as rows keep it: type:id.

@@ -95,6 +95,14 @@ func (t TypedTime) MarshalJSON() ([]byte, error) {
 	return t.UTC().Truncate(time.Microsecond).AppendFormat(nil, `{"__type__":"datetime","data":"2006-01-02T15:04:05.999999+00:00"}`), nil
 }
 
+// UnmarshalJSON reads either form of a time.
+func (t *TypedTime) UnmarshalJSON(raw []byte) error {
+	var plain Time
+	err := plain.UnmarshalJSON(raw)
+	t.Time = plain.Time
+	return err
+}
+
 // Operations on the versions of a file.
 var (
 	GetVersion = &op.Contract[VersionParams, []byte]{

@@ -13,6 +13,10 @@ var results = collect(
 	result(api.Read, readResult),
 	result(api.FileExists, existsResult),
 	result(api.List, listResult),
+	result(api.IsDir, isDirResult),
+	result(api.GetVersion, versionResult),
+	result(api.ListVersions, versionsResult),
+	result(api.DiffVersions, diffResult),
 )
 
 // row is one line of the table.
@@ -61,6 +65,36 @@ func readResult(p api.ReadParams, raw json.RawMessage) (api.ReadResult, error) {
 
 func existsResult(_ api.PathParams, raw json.RawMessage) (r api.Exists, err error) {
 	return r, json.Unmarshal(raw, &r.Exists)
+}
+
+func isDirResult(_ api.PathParams, raw json.RawMessage) (r api.IsDirectory, err error) {
+	return r, json.Unmarshal(raw, &r.IsDirectory)
+}
+
+func versionResult(_ api.VersionParams, raw json.RawMessage) ([]byte, error) {
+	var wire struct {
+		Content []byte `json:"content"`
+	}
+	err := json.Unmarshal(raw, &wire)
+	return wire.Content, err
+}
+
+func versionsResult(p api.ListVersionsParams, raw json.RawMessage) (r api.ListVersionsResult, err error) {
+	if p.Paged() {
+		err = json.Unmarshal(raw, &r)
+		r.Paged = true
+		return r, err
+	}
+	r.Complete = true
+	return r, json.Unmarshal(raw, &r.Versions)
+}
+
+func diffResult(p api.DiffParams, raw json.RawMessage) (r api.DiffResult, err error) {
+	r.Mode = p.Mode
+	if p.Mode == api.DiffContent {
+		return r, json.Unmarshal(raw, &r.Text)
+	}
+	return r, json.Unmarshal(raw, &r)
 }
 
 // listResult reads paths, or objects when details were asked for. A slash at the end marks a folder, and is no part of its path.

@@ -26,10 +26,10 @@ func tree(t *op.Table, d Deps) {
 	op.Handle(t, api.IsDir, f.visible, f.isDirectory)
 	op.Handle(t, api.Copy, f.copyable, f.copy)
 	op.Handle(t, api.Undelete, func(ctx context.Context, who authz.Principal, p *api.PathParams) (authz.Need[schema.WriteDir], error) {
-		return f.within(ctx, who, p.Path)
+		return f.writable(ctx, who, p.Path)
 	}, f.undelete)
 	op.Handle(t, api.ListDeleted, func(ctx context.Context, who authz.Principal, p *api.DeletedParams) (authz.Need[schema.WriteDir], error) {
-		return f.within(ctx, who, p.Path)
+		return f.writable(ctx, who, p.Path)
 	}, f.deleted)
 }
 
@@ -214,8 +214,8 @@ func (f treeOps) copy(ctx context.Context, _ authz.Principal, p *api.CopyParams,
 	return api.WriteResult{Etag: entry.Etag, Version: entry.Version, Size: entry.Size, Modified: api.Time{Time: entry.Modified}}, nil
 }
 
-// within is the need to write the nearest folder at or above path.
-func (f treeOps) within(ctx context.Context, who authz.Principal, path string) (authz.Need[schema.WriteDir], error) {
+// writable is the need to write the nearest folder at or above path.
+func (f treeOps) writable(ctx context.Context, who authz.Principal, path string) (authz.Need[schema.WriteDir], error) {
 	a, err := f.at(ctx, who, path)
 	return schema.Dir{Address: a}.Write(), err
 }

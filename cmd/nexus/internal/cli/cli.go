@@ -85,6 +85,7 @@ NEXUS_URL (default http://127.0.0.1:8765) and NEXUS_API_KEY.`,
 		a.serve(), a.keys(), a.call(), a.check(), a.explain(), a.expand(), a.share(), a.unshare(),
 		a.importer(), a.cat(), a.ls(), a.audit(), a.doctor(), a.bench(), a.docs(),
 	)
+	root.AddCommand(a.tree()...)
 	return root
 }
 
