@@ -20,3 +20,8 @@ func (c Chores) Tenants(ctx context.Context) ([]string, error) { return sqlstore
 func (c Chores) Sweeping(ctx context.Context) ([]string, error) {
 	return sqlstore.Sweeping(ctx, c.s.db)
 }
+
+// Expiring returns the tenants in which a workspace's time has come.
+func (c Chores) Expiring(ctx context.Context) ([]string, error) {
+	return sqlstore.ExpiringTenants(ctx, c.s.db, c.s.now())
+}

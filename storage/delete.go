@@ -24,7 +24,7 @@ func (f *Files) Delete(ctx context.Context, g schema.DeleteFile) error {
 	}
 	return f.s.act(ctx, g.Decision(), func(ctx context.Context, tx sqldb.Tx, seq int64) (bool, error) {
 		w := &writing{s: f.s, tx: tx, d: g.Decision(), at: f.s.now(), seq: seq}
-		place, err := w.standing(ctx, file.Address)
+		place, err := w.there(ctx, file.Address)
 		if err != nil {
 			return false, err
 		}
@@ -54,7 +54,7 @@ func (f *Files) Rmdir(ctx context.Context, g schema.DeleteFile, recursive bool) 
 	}
 	return f.s.act(ctx, g.Decision(), func(ctx context.Context, tx sqldb.Tx, seq int64) (bool, error) {
 		w := &writing{s: f.s, tx: tx, d: g.Decision(), at: f.s.now(), seq: seq}
-		place, err := w.standing(ctx, folder.Address)
+		place, err := w.there(ctx, folder.Address)
 		if err != nil {
 			return false, err
 		}
@@ -69,8 +69,8 @@ func (f *Files) Rmdir(ctx context.Context, g schema.DeleteFile, recursive bool) 
 	})
 }
 
-// standing returns what stands at a, which must still be what was decided about.
-func (w *writing) standing(ctx context.Context, a schema.Address) (sqlstore.Place, error) {
+// there returns what stands at a, which must still be what was decided about.
+func (w *writing) there(ctx context.Context, a schema.Address) (sqlstore.Place, error) {
 	place, err := same(ctx, w.tx, a)
 	if err == nil && !a.Exists() {
 		err = missing(a.Path)
@@ -91,6 +91,9 @@ func (w *writing) deleteFile(ctx context.Context, row *sqlstore.File, a schema.A
 	if err := sqlstore.MoveFile(ctx, w.tx, row.ID, sqlstore.TrashOf(a.Tenant), row.ID, w.seq); err != nil {
 		return err
 	}
+	if err := w.count(ctx, a.Tenant, folderOf(a.Path), -1, -row.Size); err != nil {
+		return err
+	}
 	return w.discard(ctx, &sqlstore.Trashed{ID: row.ID, Path: a.Path, Swept: true}, a)
 }
 
@@ -102,6 +105,9 @@ func (w *writing) deleteDir(ctx context.Context, d *sqlstore.Dir, a schema.Addre
 		w.updates = append(w.updates, relations.Update{Kind: relations.Delete, Relationship: r})
 	}
 	if err := sqlstore.DeleteTuplesOn(ctx, w.tx, fileRef(d.ID)); err != nil {
+		return err
+	}
+	if err := w.countDir(ctx, a.Tenant, a.Path, -1); err != nil {
 		return err
 	}
 	if err := sqlstore.LeaveDir(ctx, w.tx, d.ID, nameOf(d), w.seq); err != nil {

@@ -79,6 +79,14 @@ func (w *writing) move(ctx context.Context, from, to schema.Address) error {
 	if err := w.fits(ctx, from, to); err != nil {
 		return err
 	}
+	if err := w.countMove(ctx, from.Tenant, from.Path, to.Path, func() (files, bytes int64, err error) {
+		if place.File != nil {
+			return 1, place.File.Size, nil
+		}
+		return sqlstore.Contents(ctx, w.tx, from.Tenant, sqlstore.Slashed(from.Path))
+	}); err != nil {
+		return err
+	}
 	dir, name, err := w.room(ctx, target, to)
 	if err != nil {
 		return err

@@ -81,30 +81,44 @@ func (w *writing) lastDeleted(ctx context.Context, a schema.Address) (*sqlstore.
 	return nil, missing(a.Path)
 }
 
-// home returns the nearest row, of those that still stand in the tree, of the folders that t stood in, and the path that t would have now.
+// home returns the nearest row, of those that still stand in the tree, of the folders that t stood in, and the path that t would
+// have now. There is none when where it stood is not known any more.
 func home(ctx context.Context, q sqldb.Q, t *sqlstore.Trashed) (above, path string, err error) {
-	id, rest, err := sqlstore.PlaceUntil(ctx, q, t.ID, t.Seq)
-	for err == nil {
+	dir, name, err := sqlstore.PlaceUntil(ctx, q, t.ID, t.Seq)
+	if err == nil {
 		var d *sqlstore.Dir
-		d, err = sqlstore.DirByID(ctx, q, id)
+		if d, path, err = standing(ctx, q, dir, name); err == nil {
+			return d.ID, path, nil
+		}
+	}
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return "", "", nil
+	}
+	return "", "", err
+}
+
+// standing returns the nearest row that still stands in the tree, of a folder and those that it stood in, and the path that rest
+// below the folder has, or would have, now; ErrNoRows when that is not known any more.
+func standing(ctx context.Context, q sqldb.Q, id, rest string) (above *sqlstore.Dir, path string, err error) {
+	for {
+		d, err := sqlstore.DirByID(ctx, q, id)
 		name := ""
 		switch {
 		case errors.Is(err, sqldb.ErrNoRows): // it went with the last that was in it
 			id, name, err = sqlstore.LastPlace(ctx, q, id)
 		case err != nil:
 		case d.Path[0] == '/':
-			return id, d.Path + rest, nil
+			return d, d.Path + rest, nil
 		case d.Parent == sqlstore.TrashOf(d.Tenant): // it was deleted itself
 			id, name, err = sqlstore.LastPlace(ctx, q, id)
 		default:
 			id, name = d.Parent, nameOf(d)
 		}
+		if err != nil {
+			return nil, "", err
+		}
 		rest = name + "/" + rest
 	}
-	if errors.Is(err, sqldb.ErrNoRows) { // where it stood is not known any more
-		return "", "", nil
-	}
-	return "", "", err
 }
 
 // revive puts t where a says.
@@ -123,13 +137,28 @@ func (w *writing) revive(ctx context.Context, t *sqlstore.Trashed, place sqlstor
 		if err := sqlstore.MoveDir(ctx, w.tx, d, dir.ID, dir.Path+name+"/", sqlstore.Explicit, w.seq); err != nil {
 			return err
 		}
-	} else if err := sqlstore.MoveFile(ctx, w.tx, t.ID, dir.ID, name, w.seq); err != nil {
+		err = w.countDir(ctx, a.Tenant, a.Path, 1)
+	} else {
+		err = w.returnFile(ctx, t.ID, dir.ID, name, a)
+	}
+	if err != nil {
 		return err
 	}
 	if err := sqlstore.Recall(ctx, w.tx, t.ID); err != nil {
 		return err
 	}
 	return w.done(ctx, sqlstore.Created, t.ID, a.Path)
+}
+
+func (w *writing) returnFile(ctx context.Context, id, dir, name string, a schema.Address) error {
+	f, err := sqlstore.FileByID(ctx, w.tx, id)
+	if err != nil {
+		return err
+	}
+	if err := sqlstore.MoveFile(ctx, w.tx, id, dir, name, w.seq); err != nil {
+		return err
+	}
+	return w.count(ctx, a.Tenant, folderOf(a.Path), 1, f.Size)
 }
 
 // Deleted lists what was deleted below the granted address, a folder or the path of one that went, and can be brought back, in order of path and time, behind a place.

@@ -58,10 +58,14 @@ func (f *Files) put(ctx context.Context, d *authz.Decision, a schema.Address, bo
 		if err != nil {
 			return false, err
 		}
+		bytes := int64(len(body)) - row.Size
 		row.Version++
 		row.Seq, row.Etag, row.Size, row.Type = seq, etag, int64(len(body)), contentType(body)
 		row.Modified = max(w.at, row.Modified)
 		if err := w.version(ctx, row, body); err != nil {
+			return false, err
+		}
+		if err := w.count(ctx, a.Tenant, folderOf(a.Path), came(row.Version), bytes); err != nil {
 			return false, err
 		}
 		entry = fileEntry(a.Tenant, a.Path, row)
@@ -262,6 +266,14 @@ func change(version int64) sqlstore.ChangeKind {
 		return sqlstore.Created
 	}
 	return sqlstore.Written
+}
+
+// came is how many files a write that made this version added.
+func came(version int64) int64 {
+	if version == 1 {
+		return 1
+	}
+	return 0
 }
 
 // done ends a change of what stands at path: its relationships, and its row for those who follow.

@@ -55,6 +55,8 @@ func All() []op.Decl {
 		Read.Decl, Write.Decl, FileExists.Decl, GetMetadata.Decl, Mkdir.Decl, List.Decl,
 		Delete.Decl, Rename.Decl, Rmdir.Decl, IsDir.Decl, Copy.Decl, Undelete.Decl, ListDeleted.Decl,
 		GetVersion.Decl, ListVersions.Decl, Rollback.Decl, DiffVersions.Decl,
+		RegisterWorkspace.Decl, UnregisterWorkspace.Decl, ListWorkspaces.Decl, GetWorkspace.Decl,
+		TakeSnapshot.Decl, WorkspaceLog.Decl, WorkspaceDiff.Decl,
 		Relate.Decl, Check.Decl, Expand.Decl, Explain.Decl, Unrelate.Decl, Tuples.Decl,
 		CreateKey.Decl, Whoami.Decl, Health.Decl, Status.Decl,
 		Decisions.Decl, ExplainDecision.Decl,

@@ -78,6 +78,8 @@ func (k *kit) fixture(t *testing.T) map[string]json.RawMessage {
 	do("write", `{"path":"/sample/file.txt","content":{"__type__":"bytes","data":"c2FtcGxl"}}`)
 	do("write", `{"path":"/sample/deleted.txt","content":{"__type__":"bytes","data":"c2FtcGxl"}}`)
 	do("delete", `{"path":"/sample/deleted.txt"}`)
+	do("register_workspace", `{"path":"/sample/workspace"}`)
+	do("workspace_snapshot", `{"workspace_path":"/sample/workspace"}`)
 	id := do("rebac_create", `{"subject":["user","sample-editor"],"relation":"direct_editor","object":["file","/sample/file.txt"]}`).(api.TupleID)
 	return map[string]json.RawMessage{api.Unrelate.Name: json.RawMessage(`{"tuple_id":"` + string(id) + `"}`)}
 }

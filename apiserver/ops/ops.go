@@ -62,6 +62,7 @@ func Fill(t *op.Table, d Deps) error {
 	files(t, d)
 	tree(t, d)
 	versions(t, d)
+	workspaces(t, d)
 	relating(t, d)
 	asking(t, d)
 	keys(t, d)

@@ -76,13 +76,14 @@ func refused(o *op.Operation, result any, err error) bool {
 
 // nothings is what operations answer that hide a refusal as if there were nothing (wire-rpc.md: Not visible).
 var nothings = map[string]string{
-	api.FileExists.Name:  `{"exists":false}`,
-	api.IsDir.Name:       `{"is_directory":false}`,
-	api.GetMetadata.Name: `null`,
-	api.Check.Name:       `{"allowed":false}`,
-	api.Expand.Name:      `{"subjects":[]}`,
-	api.Unrelate.Name:    `false`,
-	api.Tuples.Name:      `[]`,
+	api.FileExists.Name:   `{"exists":false}`,
+	api.IsDir.Name:        `{"is_directory":false}`,
+	api.GetMetadata.Name:  `null`,
+	api.GetWorkspace.Name: `null`,
+	api.Check.Name:        `{"allowed":false}`,
+	api.Expand.Name:       `{"subjects":[]}`,
+	api.Unrelate.Name:     `false`,
+	api.Tuples.Name:       `[]`,
 }
 
 // TestEveryOperation is the loop over the table: what is true of one operation is true of all.

@@ -74,7 +74,7 @@ func (v versionOps) list(ctx context.Context, who authz.Principal, p *api.ListVe
 	r := api.ListVersionsResult{Versions: make([]api.Version, len(found)), Complete: next == 0, Paged: p.Paged()}
 	for i, f := range found {
 		r.Versions[i] = api.Version{
-			Number: f.Number, Etag: f.Etag, Hash: f.Etag, Size: f.Size, CreatedBy: f.Author.Type + ":" + schema.NameOf(f.Author),
+			Number: f.Number, Etag: f.Etag, Hash: f.Etag, Size: f.Size, CreatedBy: author(f.Author),
 			Modified: api.Time{Time: f.Created}, Created: api.TypedTime{Time: f.Created},
 		}
 	}

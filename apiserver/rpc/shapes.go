@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"strings"
+
 	"nexus/apiserver/api"
 	"nexus/apiserver/op"
 	"nexus/internal/errs"
@@ -22,6 +24,7 @@ var shapes = collect(
 	shape(api.GetVersion, func(_ ask, body []byte) any { return hybridBytes(body) }),
 	shape(api.ListVersions, versionsShape),
 	shape(api.DiffVersions, diffShape),
+	shape(api.WorkspaceDiff, differenceShape),
 	shape(api.Check, checkShape),
 	shape(api.Expand, expandShape),
 )
@@ -103,6 +106,68 @@ func diffShape(_ ask, r api.DiffResult) any {
 		return r.Text
 	}
 	return r
+}
+
+// difference is what both dialects say of two snapshots.
+type difference struct {
+	One       api.Snapshot `json:"snapshot_1"`
+	Two       api.Snapshot `json:"snapshot_2"`
+	Added     any          `json:"added"`
+	Modified  any          `json:"modified"`
+	Unchanged int          `json:"unchanged"`
+	Hidden    int          `json:"hidden"`
+	Deleted   []string     `json:"deleted,omitempty"` // in the document's dialect
+	Removed   any          `json:"removed,omitempty"` // in the client's
+	Summary   *summary     `json:"summary,omitempty"`
+}
+
+type summary struct {
+	Added    int `json:"added_count"`
+	Modified int `json:"modified_count"`
+	Deleted  int `json:"deleted_count"`
+}
+
+// changedFile is a file of a difference as the client reads it, by its path below the workspace.
+type changedFile struct {
+	Path    string `json:"path"`
+	Size    int64  `json:"size"`
+	OldSize int64  `json:"old_size"`
+	NewSize int64  `json:"new_size"`
+	OldHash string `json:"old_hash,omitempty"`
+	NewHash string `json:"new_hash,omitempty"`
+}
+
+func differenceShape(a ask, r api.Difference) any {
+	d := difference{One: r.One, Two: r.Two, Unchanged: r.Unchanged, Hidden: r.Hidden}
+	if a.client {
+		d.Added, d.Modified, d.Removed = changedFiles(r.Root, r.Added), changedFiles(r.Root, r.Modified), changedFiles(r.Root, r.Removed)
+		return d
+	}
+	d.Added, d.Modified, d.Deleted = changedPaths(r.Added), changedPaths(r.Modified), changedPaths(r.Removed)
+	d.Summary = &summary{len(r.Added), len(r.Modified), len(r.Removed)}
+	return struct {
+		difference
+		Deleted []string `json:"deleted"`
+	}{d, d.Deleted}
+}
+
+func changedPaths(all []api.FileChange) []string {
+	list := make([]string, len(all))
+	for i, c := range all {
+		list[i] = c.Path
+	}
+	return list
+}
+
+func changedFiles(root string, all []api.FileChange) []changedFile {
+	list := make([]changedFile, len(all))
+	for i, c := range all {
+		list[i] = changedFile{
+			Path: strings.TrimPrefix(strings.TrimPrefix(c.Path, root), "/"), Size: max(c.NewSize, c.OldSize),
+			OldSize: c.OldSize, NewSize: c.NewSize, OldHash: c.OldHash, NewHash: c.NewHash,
+		}
+	}
+	return list
 }
 
 // entry is what is known of a file or folder, under the document's names and the client's.

@@ -12,11 +12,14 @@ import (
 	"nexus/storage"
 )
 
-// sweepTrash is the operation that removes the grants in the trash.
-const sweepTrash = "trash.sweep"
+// Operations that only the server itself calls.
+const (
+	sweepTrash       = "trash.sweep"
+	expireWorkspaces = "workspaces.expire"
+)
 
-// servants are the operations that only the server itself calls. Rules may name them.
-var servants = []string{sweepTrash}
+// servants are all of them. Rules may name them.
+var servants = []string{sweepTrash, expireWorkspaces}
 
 // chore is work that the server does by itself, in small steps, each of which is decided and recorded as every operation is.
 type chore struct {
@@ -36,6 +39,14 @@ func (n *Node) chores() []chore {
 					return n.Store.Files().SweepTrash(ctx, g, at)
 				})
 				more = at != storage.SweepPlace{}
+			}
+			return err
+		},
+	}, {
+		name: expireWorkspaces, every: time.Second, waiting: n.Store.Chores().Expiring,
+		work: func(ctx context.Context, tenant string) (err error) {
+			for more := true; err == nil && more; {
+				more, err = step(ctx, n, expireWorkspaces, tenant, schema.Expirer, schema.Tenant.Expire, n.Store.Workspaces().Expire)
 			}
 			return err
 		},

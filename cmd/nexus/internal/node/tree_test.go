@@ -124,9 +124,7 @@ func TestRemovedFolderComesBackWithoutItsGrants(t *testing.T) {
 		if _, err = k.try(k.admin, "undelete", `{"path":"/a"}`); !errors.Is(err, errs.Unavailable) {
 			break
 		}
-		if err := k.sweepNow(); err != nil {
-			t.Fatal(err)
-		}
+		k.chore(sweepTrash)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -137,16 +135,6 @@ func TestRemovedFolderComesBackWithoutItsGrants(t *testing.T) {
 	if d := k.lastDecision("trash.sweep"); d.Base.Type != "service" || !d.Allowed {
 		t.Errorf("the sweep is recorded as %+v", d)
 	}
-}
-
-// sweepNow does what the chore does, now.
-func (k *kit) sweepNow() error {
-	for _, c := range k.chores() {
-		if c.name == "trash.sweep" {
-			return c.look(context.Background())
-		}
-	}
-	return errors.New("no such chore")
 }
 
 // TestAgentGivesMaskedValuesNoOtherName: what a rule masks by its name must not be had by giving it another.

@@ -1,0 +1,122 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nexus/apiserver/api"
+	"nexus/authzsvc/gatetest"
+	"nexus/internal/errs"
+)
+
+// chore does one now, by its name.
+func (k *kit) chore(name string) {
+	k.t.Helper()
+	for _, c := range k.chores() {
+		if c.name == name {
+			if err := c.look(context.Background()); err != nil {
+				k.t.Fatalf("%s: %v", name, err)
+			}
+			return
+		}
+	}
+	k.t.Fatalf("there is no chore %s", name)
+}
+
+func TestWorkspaceIsForWhoMayDoSo(t *testing.T) {
+	k := newKit(t, Config{})
+	k.member("eve", "ed", "own")
+	k.write(k.admin, "/w/f", "x")
+	k.share("ed", "direct_editor", "/w")
+	k.share("own", "direct_owner", "/w")
+	for _, who := range []string{"eve", "ed"} {
+		k.mustFail(user(who), "register_workspace", `{"path":"/w"}`, errs.Denied)
+	}
+	k.do(user("own"), "register_workspace", `{"path":"/w","name":"main","tags":["a"],"metadata":{"n":1},"created_by":"user:eve"}`)
+	if w := k.do(user("own"), "get_workspace_info", `{"path":"/w"}`).(*api.Workspace); w.CreatedBy != "user:own" || string(w.Metadata) != `{"n":1}` {
+		t.Errorf("workspace = %+v, want it made by own", w)
+	}
+	if w := k.do(user("eve"), "get_workspace_info", `{"path":"/w"}`).(*api.Workspace); w != nil {
+		t.Errorf("eve is told of %+v", w)
+	}
+	if all := k.do(user("eve"), "list_workspaces", `{}`).([]api.Workspace); len(all) > 0 {
+		t.Errorf("eve lists %+v", all)
+	}
+	for method, params := range map[string]string{
+		"workspace_snapshot": `{"workspace_path":"/w"}`, "workspace_log": `{"workspace_path":"/w"}`,
+		"workspace_diff": `{"workspace_path":"/w","snapshot_1":1,"snapshot_2":1}`, "unregister_workspace": `{"path":"/w"}`,
+	} {
+		_, there := k.try(user("eve"), method, params)
+		_, missing := k.try(user("eve"), method, strings.Replace(params, "/w", "/v", 1))
+		k.mustCode(method, there, -32004)
+		if there == nil || missing == nil || strings.Replace(there.Error(), "/w", "/v", 1) != missing.Error() {
+			t.Errorf("%s: %v, and of nothing %v", method, there, missing)
+		}
+	}
+	k.do(user("ed"), "workspace_snapshot", `{"workspace_path":"/w"}`)
+	k.mustFail(user("ed"), "unregister_workspace", `{"path":"/w"}`, errs.Denied)
+	_, err := k.try(k.admin, "workspace_snapshot", `{"workspace_path":"/"}`)
+	k.mustCode("a snapshot of what is no workspace", err, -32602)
+}
+
+// TestDifferenceNamesNothingThatCannotBeReadNow: that a file was in a folder once gives nobody a right to it.
+func TestDifferenceNamesNothingThatCannotBeReadNow(t *testing.T) {
+	k := newKit(t, Config{})
+	k.member("bob")
+	k.write(k.admin, "/w/public", "x")
+	k.write(k.admin, "/w/moved", "y")
+	k.write(k.admin, "/w/deleted", "z")
+	k.write(k.admin, "/private/g", "g")
+	k.share("bob", "direct_viewer", "/w")
+	k.do(k.admin, "register_workspace", `{"path":"/w"}`)
+	k.do(k.admin, "workspace_snapshot", `{"workspace_path":"/w"}`)
+	k.do(k.admin, "rename", moveParams("/w/moved", "/private/moved"))
+	k.do(k.admin, "delete", `{"path":"/w/deleted"}`)
+	k.do(k.admin, "workspace_snapshot", `{"workspace_path":"/w"}`)
+	d := k.do(user("bob"), "workspace_diff", `{"workspace_path":"/w","snapshot_1":1,"snapshot_2":2}`).(api.Difference)
+	if len(d.Removed) != 1 || d.Removed[0].Path != "/w/deleted" || d.Hidden != 1 || d.Unchanged != 1 {
+		t.Errorf("bob sees %+v, want the deleted file named and the moved one counted", d)
+	}
+	d = k.do(k.admin, "workspace_diff", `{"workspace_path":"/w","snapshot_1":1,"snapshot_2":2}`).(api.Difference)
+	if len(d.Removed) != 2 || d.Hidden != 0 {
+		t.Errorf("admin sees %+v, want both", d)
+	}
+}
+
+func TestWorkspaceEndsWhenItsTimeHasCome(t *testing.T) {
+	clock := gatetest.NewClock()
+	k := newKit(t, Config{Clock: clock})
+	k.do(k.admin, "register_workspace", `{"path":"/w/run","ttl":60,"session_id":"s1"}`)
+	k.do(k.admin, "register_workspace", `{"path":"/w/typed","ttl":{"__type__":"timedelta","seconds":7200}}`)
+	k.write(k.admin, "/w/run/f", "x")
+	k.share("bob", "direct_viewer", "/w/run")
+	k.chore(expireWorkspaces)
+	k.mustRead(user("bob"), "/w/run/f", "x")
+	clock.Advance(61 * time.Second)
+	k.chore(expireWorkspaces)
+	k.mustNotRead(user("bob"), "/w/run/f")
+	if got := k.paths(k.admin, "/"); !slices.Equal(got, []string{"/w", "/w/typed"}) {
+		t.Errorf("left are %q", got)
+	}
+	if d := k.lastDecision(expireWorkspaces); d.Base.ID != "default/expirer" {
+		t.Errorf("the end is recorded as that of %s", d.Base)
+	}
+	k.chore(sweepTrash)
+	k.do(k.admin, "undelete", `{"path":"/w/run"}`)
+	k.mustRead(k.admin, "/w/run/f", "x")
+	_, err := k.try(k.admin, "register_workspace", `{"path":"/","ttl":60}`)
+	k.mustCode("a root that ends", err, -32005)
+}
+
+func TestLifetimeIsANumberOrTyped(t *testing.T) {
+	for text, want := range map[string]bool{`60`: true, `1.5`: true, `{"__type__":"timedelta","seconds":3}`: true, `null`: true, `-1`: false, `"60"`: false, `1e300`: false, `{}`: false} {
+		var s api.Seconds
+		if err := json.Unmarshal([]byte(text), &s); (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
