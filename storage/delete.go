@@ -28,7 +28,10 @@ func (f *Files) Delete(ctx context.Context, g schema.DeleteFile) error {
 		if err != nil {
 			return false, err
 		}
-		return true, w.deleteFile(ctx, place.File, file.Address)
+		if err := w.trashFile(ctx, place.File, file.Address); err != nil {
+			return false, err
+		}
+		return true, w.done(ctx, sqlstore.Deleted, file.Anchor, file.Path)
 	})
 }
 
@@ -65,7 +68,10 @@ func (f *Files) Rmdir(ctx context.Context, g schema.DeleteFile, recursive bool) 
 		if living > 0 && !recursive {
 			return false, errs.New(errs.Invalid, "folder not empty: %s", folder.Path).Marked(errs.NotValid).With("path", folder.Path)
 		}
-		return true, w.deleteDir(ctx, place.Dir, folder.Address, own)
+		if err := w.trashDir(ctx, place.Dir, folder.Address, own); err != nil {
+			return false, err
+		}
+		return true, w.done(ctx, sqlstore.Deleted, folder.Anchor, folder.Path)
 	})
 }
 
@@ -78,7 +84,8 @@ func (w *writing) there(ctx context.Context, a schema.Address) (sqlstore.Place, 
 	return place, err
 }
 
-func (w *writing) deleteFile(ctx context.Context, row *sqlstore.File, a schema.Address) error {
+// trashFile puts a file into the trash.
+func (w *writing) trashFile(ctx context.Context, row *sqlstore.File, a schema.Address) error {
 	if err := sqlstore.LeaveFile(ctx, w.tx, row.ID, w.seq); err != nil {
 		return err
 	}
@@ -97,7 +104,8 @@ func (w *writing) deleteFile(ctx context.Context, row *sqlstore.File, a schema.A
 	return w.discard(ctx, &sqlstore.Trashed{ID: row.ID, Path: a.Path, Swept: true}, a)
 }
 
-func (w *writing) deleteDir(ctx context.Context, d *sqlstore.Dir, a schema.Address, own []relations.Relationship) error {
+// trashDir puts a folder with everything in it into the trash. own are the relationships that it is the resource of.
+func (w *writing) trashDir(ctx context.Context, d *sqlstore.Dir, a schema.Address, own []relations.Relationship) error {
 	if err := w.unlink(ctx, d); err != nil {
 		return err
 	}
@@ -142,10 +150,7 @@ func (w *writing) discard(ctx context.Context, t *sqlstore.Trashed, a schema.Add
 	if err := w.relate(ctx); err != nil {
 		return err
 	}
-	if err := w.prune(ctx, a.Parent); err != nil {
-		return err
-	}
-	return w.done(ctx, sqlstore.Deleted, t.ID, t.Path)
+	return w.prune(ctx, a.Parent)
 }
 
 // relationshipsOf returns every relationship that an object is the resource of, now.

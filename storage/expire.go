@@ -44,5 +44,8 @@ func (c *writing) expire(ctx context.Context, row *sqlstore.Workspace, own []rel
 	if err != nil {
 		return err
 	}
-	return c.deleteDir(ctx, d, folderAddress(d), own)
+	if err := c.trashDir(ctx, d, folderAddress(d), own); err != nil {
+		return err
+	}
+	return c.done(ctx, sqlstore.Deleted, d.ID, sqlstore.Unslashed(d.Path))
 }

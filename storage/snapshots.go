@@ -30,11 +30,23 @@ func snapshotFrom(s *sqlstore.Snapshot) Snapshot {
 // was is a file as it was at an earlier sequence.
 type was struct {
 	sqlstore.Once
-	path string // below the folder that was walked
+	path    string // below the folder that was walked
+	shifted bool   // for a plan: it is on its way back to its place
 }
 
-// walkOnce yields the files that were below a folder at a sequence, in order of folder and name. Names in it are those of then.
+// walkOnce yields the files that were below a folder at a sequence. Names in it are those of then.
 func walkOnce(ctx context.Context, q sqldb.Q, dir string, seq int64) iter.Seq2[was, error] {
+	return func(yield func(was, error) bool) {
+		for f, err := range walkAll(ctx, q, dir, seq) {
+			if (err != nil || !f.Folder) && !yield(f, err) {
+				return
+			}
+		}
+	}
+}
+
+// walkAll is walkOnce with the folders, each before what was in it.
+func walkAll(ctx context.Context, q sqldb.Q, dir string, seq int64) iter.Seq2[was, error] {
 	return func(yield func(was, error) bool) { walkFrom(ctx, q, dir, "", seq, yield) }
 }
 
@@ -45,11 +57,9 @@ func walkFrom(ctx context.Context, q sqldb.Q, dir, path string, seq int64, yield
 		return false
 	}
 	for _, o := range all {
-		if !o.Folder && !yield(was{o, path + o.Name}, nil) {
+		if !yield(was{Once: o, path: path + o.Name}, nil) {
 			return false
 		}
-	}
-	for _, o := range all {
 		if o.Folder && !walkFrom(ctx, q, o.ID, path+o.Name+"/", seq, yield) {
 			return false
 		}

@@ -50,7 +50,10 @@ func (f *Files) Undelete(ctx context.Context, at schema.WriteDir) (Entry, error)
 			return false, err
 		}
 		back = schema.Address{Tenant: a.Tenant, Path: a.Path, Anchor: t.ID, Folder: t.Folder}
-		return true, w.revive(ctx, t, place, a)
+		if err := w.replace(ctx, t, place, a); err != nil {
+			return false, err
+		}
+		return true, w.done(ctx, sqlstore.Created, t.ID, a.Path)
 	})
 	if err != nil {
 		return Entry{}, err
@@ -121,8 +124,8 @@ func standing(ctx context.Context, q sqldb.Q, id, rest string) (above *sqlstore.
 	}
 }
 
-// revive puts t where a says.
-func (w *writing) revive(ctx context.Context, t *sqlstore.Trashed, place sqlstore.Place, a schema.Address) error {
+// replace puts t out of the trash to where a says.
+func (w *writing) replace(ctx context.Context, t *sqlstore.Trashed, place sqlstore.Place, a schema.Address) error {
 	dir, name, err := w.room(ctx, place, a)
 	if err != nil {
 		return err
@@ -147,7 +150,7 @@ func (w *writing) revive(ctx context.Context, t *sqlstore.Trashed, place sqlstor
 	if err := sqlstore.Recall(ctx, w.tx, t.ID); err != nil {
 		return err
 	}
-	return w.done(ctx, sqlstore.Created, t.ID, a.Path)
+	return w.relate(ctx)
 }
 
 func (w *writing) returnFile(ctx context.Context, id, dir, name string, a schema.Address) error {

@@ -140,6 +140,23 @@ type LogParams struct {
 	Limit int `json:"limit" doc:"snapshots to answer, at most 1000 (default: 100)"`
 }
 
+// RestoreParams are those of workspaces.restore.
+type RestoreParams struct {
+	WorkspacePath
+	Number int64 `json:"snapshot_number" need:"required" audit:"plain" doc:"number of the snapshot"`
+}
+
+// RestoreResult is what a restore did, under the document's names and the client's.
+type RestoreResult struct {
+	Restored  bool     `json:"restored"`
+	Files     int      `json:"files_restored"` // that changed
+	Deleted   int      `json:"files_deleted"`
+	Hidden    int      `json:"files_left_out"` // what the caller may not change, or read where it is now
+	Number    int64    `json:"snapshot_number"`
+	Timestamp Time     `json:"timestamp"`
+	Snapshot  Snapshot `json:"snapshot_info"`
+}
+
 // CompareParams are those of workspaces.diff.
 type CompareParams struct {
 	WorkspacePath
@@ -203,6 +220,14 @@ var (
 			Doc:     "Needs write on the folder. It takes no longer for many files than for few.",
 		},
 		Sample: SnapshotParams{WorkspacePath: WorkspacePath{Path: "/sample/workspace"}, Description: "sample"},
+	}
+	RestoreWorkspace = &op.Contract[RestoreParams, RestoreResult]{
+		Decl: op.Decl{
+			Name: "workspaces.restore", Method: "workspace_restore", Access: op.Writes,
+			Summary: "Make a workspace what a snapshot holds.",
+			Doc:     "Needs write on the folder. It goes in steps, each decided for itself; one that ended early is gone on with by calling again. What was deleted comes back without its relationships. What the caller may not change, or could not read now, is left out and counted.",
+		},
+		Sample: RestoreParams{WorkspacePath: WorkspacePath{Path: "/sample/workspace"}, Number: 1},
 	}
 	WorkspaceLog = &op.Contract[LogParams, []Snapshot]{
 		Decl: op.Decl{

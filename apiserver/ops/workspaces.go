@@ -2,10 +2,12 @@ package ops
 
 import (
 	"context"
+	"strconv"
 
 	"nexus/apiserver/api"
 	"nexus/apiserver/op"
 	"nexus/authzsvc/authz"
+	"nexus/internal/errs"
 	"nexus/internal/paths"
 	"nexus/schema"
 	"nexus/storage"
@@ -30,6 +32,7 @@ func workspaces(t *op.Table, d Deps) {
 		a, err := w.at(ctx, who, p.Path)
 		return schema.File{Address: a}.Write(), err
 	}, w.snapshot)
+	op.HandleSteps(t, api.RestoreWorkspace, w.restorable, w.restore)
 	op.Handle(t, api.WorkspaceLog, func(ctx context.Context, who authz.Principal, p *api.LogParams) (authz.Need[schema.ReadFile], error) {
 		return w.readable(ctx, who, p.Path)
 	}, w.log)
@@ -143,6 +146,64 @@ func (w workspaceOps) diff(ctx context.Context, _ authz.Principal, p *api.Compar
 		Root: p.Path, One: snapshot(d.One), Two: snapshot(d.Two), Unchanged: d.Unchanged, Hidden: d.Hidden,
 		Added: changes(p.Path, d.Added), Removed: changes(p.Path, d.Removed), Modified: changes(p.Path, d.Modified),
 	}, nil
+}
+
+func (w workspaceOps) restorable(ctx context.Context, who authz.Principal, p *api.RestoreParams) (authz.Need[storage.RestoreGrant], error) {
+	a, err := w.at(ctx, who, p.Path)
+	if err != nil {
+		return authz.Need[storage.RestoreGrant]{}, err
+	}
+	// What is changed is asked as what is written, and what is read elsewhere as what is read: rules hold for both.
+	within := authz.Both(schema.WriteFilesWithin(w.gate, schema.Home(who).Access(), api.Write.Name), w.readableOnes(who))
+	all := authz.Both(schema.File{Address: a}.Write(), within)
+	return authz.Map(all, func(g authz.Pair[schema.WriteFile, authz.Pair[schema.WriteFiles, schema.ReadFiles]]) storage.RestoreGrant {
+		return storage.RestoreGrant{Root: g.First, Changed: g.Second.First, Source: g.Second.Second}
+	}), nil
+}
+
+// plans is how often a restore is planned again because others change the workspace beside it.
+const plans = 5
+
+func (w workspaceOps) restore(ctx context.Context, _ authz.Principal, p *api.RestoreParams, step op.Step[storage.RestoreGrant]) (api.RestoreResult, error) {
+	var out api.RestoreResult
+	for range plans {
+		r, err := w.attempt(ctx, p, step)
+		if r != nil {
+			out.Files, out.Deleted, out.Hidden = out.Files+r.Changed, out.Deleted+r.Deleted, r.Hidden
+			out.Number, out.Snapshot, out.Timestamp = p.Number, snapshot(r.Snapshot), api.Time{Time: r.Snapshot.Created}
+		}
+		if err == nil {
+			out.Restored = true
+			return out, nil
+		}
+		if errs.From(err).Reason != errs.StaleDecision {
+			return api.RestoreResult{}, w.unfinished(ctx, r, err)
+		}
+	}
+	return api.RestoreResult{}, errs.New(errs.Conflict, "others kept changing %s; call again to go on", p.Path).Marked(errs.StaleDecision)
+}
+
+// attempt plans and takes the steps of the plan.
+func (w workspaceOps) attempt(ctx context.Context, p *api.RestoreParams, step op.Step[storage.RestoreGrant]) (r *storage.Restore, err error) {
+	err = step(ctx, func(ctx context.Context, g storage.RestoreGrant) (err error) {
+		r, err = w.workspaces.Plan(ctx, g, p.Number)
+		return err
+	})
+	for err == nil && r.Left() > 0 {
+		if err = ctx.Err(); err == nil {
+			err = step(ctx, r.Step)
+		}
+	}
+	return r, err
+}
+
+// unfinished is the answer to a restore that ran out of time: it says how far it came.
+func (w workspaceOps) unfinished(ctx context.Context, r *storage.Restore, err error) error {
+	if ctx.Err() == nil || r == nil {
+		return err
+	}
+	return errs.New(errs.Deadline, "not all is restored yet: %d files and folders are left; call again to go on", r.Left()).
+		With("left", strconv.Itoa(r.Left())).Because(err)
 }
 
 func changes(root string, found []storage.Change) []api.FileChange {

@@ -42,6 +42,7 @@ var (
 	recall    = sqldb.SQL(`DELETE FROM trash WHERE id = $1`)
 	trashedAt = sqldb.SQL(`SELECT id, tenant, path, folder, state, seq, deleted, author, swept FROM trash
 		WHERE tenant = $1 AND path = $2 ORDER BY seq DESC`)
+	trashedByID  = sqldb.SQL(`SELECT id, tenant, path, folder, state, seq, deleted, author, swept FROM trash WHERE id = $1`)
 	trashedBelow = sqldb.SQL(`SELECT id, tenant, path, folder, state, seq, deleted, author, swept FROM trash
 		WHERE tenant = $1 AND path >= $2 AND path < $3 AND (path, seq) > ($4, $5) ORDER BY path, seq LIMIT $6`)
 	unswept = sqldb.SQL(`SELECT id, tenant, path, folder, state, seq, deleted, author, swept FROM trash
@@ -131,6 +132,13 @@ func Recall(ctx context.Context, tx sqldb.Tx, id string) error {
 // TrashedAt returns what stood at a path and is in the trash, the last deleted first.
 func TrashedAt(ctx context.Context, q sqldb.Q, tenant, path string) ([]Trashed, error) {
 	return trashed(ctx, q, trashedAt, tenant, path)
+}
+
+// TrashedByID returns what is known of something in the trash; ErrNoRows when it is not there.
+func TrashedByID(ctx context.Context, q sqldb.Q, id string) (*Trashed, error) {
+	var t Trashed
+	err := q.Row(ctx, trashedByID, id).Scan(&t.ID, &t.Tenant, &t.Path, &t.Folder, &t.State, &t.Seq, &t.Deleted, &t.Author, &t.Swept)
+	return &t, err
 }
 
 // TrashedBelow returns up to n that stood below folder, a path with a slash at its end, in order of path and sequence, behind

@@ -7,7 +7,10 @@ import (
 )
 
 var (
-	versionOf = sqldb.SQL(`SELECT file, version, seq, etag, size, author, created, body FROM versions WHERE file = $1 AND version = $2`)
+	versionOf   = sqldb.SQL(`SELECT file, version, seq, etag, size, author, created, body FROM versions WHERE file = $1 AND version = $2`)
+	copyVersion = sqldb.SQL(`INSERT INTO versions (file, version, seq, etag, size, author, created, body)
+		SELECT $1, $2, $3, etag, size, $4, $5, body FROM versions WHERE file = $6 AND version = $7`)
+	versionMeta = sqldb.SQL(`SELECT file, version, seq, etag, size, author, created FROM versions WHERE file = $1 AND version = $2`)
 	// The contents are left out: a list shows none.
 	versionsBefore = sqldb.SQL(`SELECT file, version, seq, etag, size, author, created FROM versions
 		WHERE file = $1 AND version < $2 ORDER BY version DESC LIMIT $3`)
@@ -30,4 +33,17 @@ func VersionsBefore(ctx context.Context, q sqldb.Q, file string, number int64, n
 		return err
 	})
 	return all, err
+}
+
+// VersionMeta is VersionOf without the contents.
+func VersionMeta(ctx context.Context, q sqldb.Q, file string, number int64) (*Version, error) {
+	var v Version
+	err := q.Row(ctx, versionMeta, file, number).Scan(&v.File, &v.Number, &v.Seq, &v.Etag, &v.Size, &v.Author, &v.Created)
+	return &v, err
+}
+
+// CopyVersion adds v with the contents of a version that a file has, which do not leave the database for it.
+func CopyVersion(ctx context.Context, tx sqldb.Tx, v *Version, file string, number int64) error {
+	_, err := tx.Exec(ctx, copyVersion, v.File, v.Number, v.Seq, v.Author, v.Created, file, number)
+	return err
 }

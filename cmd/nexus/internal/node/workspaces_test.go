@@ -120,3 +120,45 @@ func TestLifetimeIsANumberOrTyped(t *testing.T) {
 		}
 	}
 }
+
+func TestRestoreLeavesOutWhatTheCallerCouldNotReadOrWriteNow(t *testing.T) {
+	k := newKit(t, Config{})
+	k.member("ed", "eve")
+	k.write(k.admin, "/w/f", "one")
+	k.write(k.admin, "/w/moved", "secret")
+	k.write(k.admin, "/w/id_rsa", "key one")
+	k.write(k.admin, "/private/g", "g")
+	k.share("ed", "direct_editor", "/w")
+	k.share("eve", "direct_viewer", "/w")
+	k.do(k.admin, "register_workspace", `{"path":"/w"}`)
+	k.do(k.admin, "workspace_snapshot", `{"workspace_path":"/w"}`)
+	k.do(k.admin, "rename", moveParams("/w/moved", "/private/moved"))
+	k.write(k.admin, "/w/f", "two")
+	k.write(k.admin, "/w/id_rsa", "key two")
+	k.write(k.admin, "/w/new", "new")
+	restore := `{"workspace_path":"/w","snapshot_number":1}`
+	k.mustFail(user("eve"), "workspace_restore", restore, errs.Denied)
+
+	bot := k.newAgent("bot", "ann")
+	k.relate(k.admin, []string{"agent", "bot"}, "direct_editor", []string{"file", "/w"})
+	if r := k.do(bot, "workspace_restore", restore).(api.RestoreResult); r.Hidden != 2 {
+		t.Errorf("an agent restores %+v, want the moved file and the private key left out", r)
+	}
+	k.mustRead(k.admin, "/w/id_rsa", "key two")
+
+	r := k.do(user("ed"), "workspace_restore", restore).(api.RestoreResult)
+	if !r.Restored || r.Hidden != 1 || r.Files != 1 {
+		t.Errorf("an editor restores %+v, want the moved file left out", r)
+	}
+	k.mustRead(k.admin, "/w/f", "one")
+	k.mustRead(k.admin, "/w/id_rsa", "key one")
+	if got := k.paths(k.admin, "/w"); !slices.Equal(got, []string{"/w/f", "/w/id_rsa"}) {
+		t.Errorf("there are %q", got)
+	}
+	if r := k.do(k.admin, "workspace_restore", restore).(api.RestoreResult); r.Files != 1 || r.Hidden != 0 {
+		t.Errorf("who may read it restores %+v, want the moved file back", r)
+	}
+	k.mustRead(user("eve"), "/w/moved", "secret")
+	_, err := k.try(k.admin, "workspace_restore", `{"workspace_path":"/w","snapshot_number":7}`)
+	k.mustCode("a snapshot that is not there", err, -32000)
+}
