@@ -121,7 +121,7 @@ func (s *Service) revision(ctx context.Context, q Question) (relations.Revision,
 
 // reads reports whether the asker may read an object, now.
 func (s *Service) reads(ctx context.Context, asker authz.Principal, object authz.Ref) bool {
-	permission := map[string]string{"file": "read", "group": "member", "tenant": "access", "agent": "view", "platform": "administer"}[object.Type]
+	permission := map[string]string{"file": "read", "group": "view", "tenant": "access", "agent": "view", "platform": "administer"}[object.Type]
 	if permission == "" {
 		return false
 	}

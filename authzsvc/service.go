@@ -73,7 +73,7 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	if s.record, err = audit.Open(c.RecordDir, c.Record); err != nil {
 		return nil, err
 	}
-	s.gate, err = authz.NewGate(mint.New(), s.relations(), policy{s.rules, c.Clock}, s.record, schema.Digest(), c.Clock)
+	s.gate, err = authz.NewGate(mint.New(), s.relations(), tree{s.store.Reader()}, policy{s.rules, c.Clock}, s.record, schema.Digest(), c.Clock)
 	return s, err
 }
 

@@ -155,6 +155,24 @@ func ManageGroupsWithin[G any](gate *authz.Gate, n authz.Need[G], op string) aut
 	return authz.Within[groupManage, Group](gate, n, op)
 }
 
+type groupView struct{}
+
+func (groupView) Of(Group) string { return "view" }
+
+// ViewGroup proves permission view on a Group: who knows of it, and who else is in it.
+type ViewGroup = authz.Grant[groupView, Group]
+
+// View is the need for permission view: who knows of it, and who else is in it.
+func (g Group) View() authz.Need[ViewGroup] { return authz.On[groupView](g) }
+
+// ViewGroups decides a collection of Group by permission view.
+type ViewGroups = authz.Scope[groupView, Group]
+
+// ViewGroupsWithin is the need for a collection that n opens; policy is asked about each member as about op.
+func ViewGroupsWithin[G any](gate *authz.Gate, n authz.Need[G], op string) authz.Need[ViewGroups] {
+	return authz.Within[groupView, Group](gate, n, op)
+}
+
 // Tenant is an organisation with a tree of its own.
 // The zero Tenant names nothing, and no relations hold on it.
 type Tenant struct{ id, name string }
@@ -685,7 +703,7 @@ var definitions = []vocabulary{
 	{
 		name:        "group",
 		direct:      []string{"tenant", "manager", "member"},
-		permissions: []string{"manage"},
+		permissions: []string{"manage", "view"},
 	},
 	{
 		name:        "tenant",

@@ -25,3 +25,8 @@ func (c Chores) Sweeping(ctx context.Context) ([]string, error) {
 func (c Chores) Expiring(ctx context.Context) ([]string, error) {
 	return sqlstore.ExpiringTenants(ctx, c.s.db, c.s.now())
 }
+
+// Overdue returns the tenants in which relationships remain that have expired, or that a deleted group had.
+func (c Chores) Overdue(ctx context.Context) ([]string, error) {
+	return sqlstore.TenantsOverdue(ctx, c.s.db, c.s.now())
+}

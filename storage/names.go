@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
 	"nexus/internal/errs"
 	"nexus/internal/paths"
 	"nexus/internal/sqldb"
@@ -57,16 +58,16 @@ func (n Names) Path(ctx context.Context, file authz.Ref) (string, error) {
 	return path, err
 }
 
-// Tuple returns the object of the relationship known by id in the tenant, and whether there is one.
-func (n Names) Tuple(ctx context.Context, tenant, id string) (object authz.Ref, relation string, found bool, err error) {
+// Tuple returns the relationship known by id in the tenant, and whether there is one.
+func (n Names) Tuple(ctx context.Context, tenant, id string) (r relations.Relationship, found bool, err error) {
 	t, err := sqlstore.TupleByID(ctx, n.s.db, id)
 	if errors.Is(err, sqldb.ErrNoRows) || err == nil && t.Tenant != tenant {
-		return authz.Ref{}, "", false, nil
+		return relations.Relationship{}, false, nil
 	}
 	if err != nil {
-		return authz.Ref{}, "", false, err
+		return relations.Relationship{}, false, err
 	}
-	return t.Resource, t.Relation, true, nil
+	return t.Relationship, true, nil
 }
 
 // AddressOf returns the address of a file or folder by its id; errs.NotFound when it is gone.

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"nexus/authzsvc/authz"
@@ -27,8 +28,9 @@ type Subject struct {
 	Relation string
 }
 
-// ShareFile relates subject to the granted file or folder and returns the relationship's id. A path without a row gets one,
-// reserved until the file is made or the last of its grants goes.
+// ShareFile relates subject to the granted file or folder and returns the relationship's id. One that is there keeps its id
+// and ends when expires says. A path without a row gets one, reserved until the file is made or the last of its grants goes;
+// errs.Exhausted when the tenant has as many of those as it may.
 func (h *Shares) ShareFile(ctx context.Context, on schema.ShareFile, relation string, subject Subject, expires time.Time) (string, error) {
 	file, err := on.Use()
 	if err != nil {
@@ -62,48 +64,17 @@ func (h *Shares) Link(ctx context.Context, g LinkGrant, expires time.Time) (stri
 	if !expires.IsZero() {
 		return "", errs.New(errs.Invalid, "a link does not expire").Marked(errs.NotValid)
 	}
-	return h.relateFile(ctx, g.Child.Decision(), child.Address, "link", Subject{Ref: into.Named().Ref}, expires)
+	return h.relateFile(ctx, g.Child.Decision(), child.Address, "link", Subject{Ref: into.Named().Ref}, expires, into.Address)
 }
 
-// Enrol relates subject to the granted group.
-func (h *Shares) Enrol(ctx context.Context, in schema.ManageGroup, relation string, subject Subject, expires time.Time) (string, error) {
-	group, err := in.Use()
-	if err != nil {
-		return "", err
-	}
-	return h.relate(ctx, in.Decision(), relationship(group.Named().Ref, relation, subject, expires), nil)
-}
-
-// Found makes the group of that name in the granted tenant and relates subject to it.
-func (h *Shares) Found(ctx context.Context, in schema.AdministerTenant, group schema.Group, relation string, subject Subject, expires time.Time) (string, error) {
-	tenant, err := in.Use()
-	if err != nil {
-		return "", err
-	}
-	object := group.Named()
-	if schema.TenantOf(object.Ref) != tenant.Named().ID {
-		return "", errs.Bug("group %s is not of the granted tenant", object.Ref)
-	}
-	return h.relate(ctx, in.Decision(), relationship(object.Ref, relation, subject, expires), func(ctx context.Context, tx sqldb.Tx) ([]relations.Update, error) {
-		isNew, err := sqlstore.InsertGroup(ctx, tx, tenant.Named().ID, schema.NameOf(object.Ref), h.s.now())
-		if err != nil || !isNew {
-			return nil, err
-		}
-		return touch(relationship(object.Ref, "tenant", Subject{Ref: tenant.Named().Ref}, time.Time{})), nil
-	})
-}
-
-// Appoint relates subject to the granted tenant itself.
-func (h *Shares) Appoint(ctx context.Context, in schema.AdministerTenant, relation string, subject Subject, expires time.Time) (string, error) {
-	tenant, err := in.Use()
-	if err != nil {
-		return "", err
-	}
-	return h.relate(ctx, in.Decision(), relationship(tenant.Named().Ref, relation, subject, expires), nil)
-}
-
-func (h *Shares) relateFile(ctx context.Context, d *authz.Decision, a schema.Address, relation string, subject Subject, expires time.Time) (id string, err error) {
+// relateFile relates subject to what stands at a, where neither that nor what stands at others has changed since the decision.
+func (h *Shares) relateFile(ctx context.Context, d *authz.Decision, a schema.Address, relation string, subject Subject, expires time.Time, others ...schema.Address) (id string, err error) {
 	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, seq int64) (bool, error) {
+		for _, other := range others {
+			if _, err := same(ctx, tx, other); err != nil {
+				return false, err
+			}
+		}
 		place, err := same(ctx, tx, a)
 		if err != nil {
 			return false, err
@@ -113,7 +84,7 @@ func (h *Shares) relateFile(ctx context.Context, d *authz.Decision, a schema.Add
 		if err != nil {
 			return false, err
 		}
-		id, err = h.bind(ctx, tx, a.Tenant, relationship(fileRef(target), relation, subject, expires), w.updates)
+		id, err = h.bind(ctx, tx, d, relationship(fileRef(target), relation, subject, expires), w.updates)
 		return true, err
 	})
 	return id, err
@@ -123,6 +94,9 @@ func (h *Shares) relateFile(ctx context.Context, d *authz.Decision, a schema.Add
 func (w *writing) reserve(ctx context.Context, place sqlstore.Place, a schema.Address) (string, error) {
 	if a.HasRow() {
 		return a.Anchor, nil
+	}
+	if err := w.affordable(ctx, a); err != nil {
+		return "", err
 	}
 	dir := place.Dir
 	if place.File != nil {
@@ -142,6 +116,26 @@ func (w *writing) reserve(ctx context.Context, place sqlstore.Place, a schema.Ad
 	return row.ID, sqlstore.InsertFile(ctx, w.tx, row)
 }
 
+// affordable refuses to reserve the rows that a lacks when its tenant would have more than it may.
+func (w *writing) affordable(ctx context.Context, a schema.Address) error {
+	most := w.s.limits.Reserved
+	reserved, err := sqlstore.ReservedIn(ctx, w.tx, a.Tenant, most)
+	if err != nil || reserved+strings.Count(a.Rest, "/")+1 <= most {
+		return err
+	}
+	return errs.New(errs.Exhausted, "grants on what does not exist yet keep %d paths, and no more than %d are kept: make %s first, or end other grants",
+		reserved, most, a.Path).Marked(errs.NotValid)
+}
+
+// Appoint relates subject to the granted tenant itself.
+func (h *Shares) Appoint(ctx context.Context, in schema.AdministerTenant, relation string, subject Subject, expires time.Time) (string, error) {
+	tenant, err := in.Use()
+	if err != nil {
+		return "", err
+	}
+	return h.relate(ctx, in.Decision(), relationship(tenant.Named().Ref, relation, subject, expires), nil)
+}
+
 func (h *Shares) relate(ctx context.Context, d *authz.Decision, r relations.Relationship, before func(context.Context, sqldb.Tx) ([]relations.Update, error)) (id string, err error) {
 	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, _ int64) (bool, error) {
 		var updates []relations.Update
@@ -150,22 +144,29 @@ func (h *Shares) relate(ctx context.Context, d *authz.Decision, r relations.Rela
 				return false, err
 			}
 		}
-		id, err = h.bind(ctx, tx, d.Principal().Tenant, r, updates)
+		id, err = h.bind(ctx, tx, d, r, updates)
 		return true, err
 	})
 	return id, err
 }
 
 // bind writes r beside what must come before it, and returns its id: the one it has, or a new random one.
-func (h *Shares) bind(ctx context.Context, tx sqldb.Tx, tenant string, r relations.Relationship, before []relations.Update) (string, error) {
+func (h *Shares) bind(ctx context.Context, tx sqldb.Tx, d *authz.Decision, r relations.Relationship, before []relations.Update) (string, error) {
+	if err := groupStands(ctx, tx, d.Principal().Tenant, r.Subject); err != nil {
+		return "", err
+	}
 	if err := h.s.writer.Write(ctx, tx, append(before, touch(r)...)...); err != nil {
 		return "", err
 	}
-	t, err := h.s.tuple(ctx, tx, tenant, r)
+	t, err := h.s.tuple(ctx, tx, d.Principal().Tenant, r)
 	if err != nil {
 		return "", err
 	}
-	return t.ID, nil
+	if t.Author == "" {
+		t.Author = d.Principal().Base.String()
+	}
+	t.Expires = expiry(r)
+	return t.ID, sqlstore.KeepTuple(ctx, tx, t)
 }
 
 // tuple returns what r is known by, giving it an id when it has none.
@@ -174,8 +175,16 @@ func (s *Store) tuple(ctx context.Context, tx sqldb.Tx, tenant string, r relatio
 	if !errors.Is(err, sqldb.ErrNoRows) {
 		return known, err
 	}
-	t := &sqlstore.Tuple{ID: ids.Random(), Tenant: tenant, Relationship: r, Created: s.now()}
+	t := &sqlstore.Tuple{ID: ids.Random(), Tenant: tenant, Relationship: r, Created: s.now(), Expires: expiry(r)}
 	return t, sqlstore.InsertTuple(ctx, tx, t)
+}
+
+// expiry returns when r ends as rows keep it: the microsecond by which it has.
+func expiry(r relations.Relationship) int64 {
+	if r.Expires.IsZero() {
+		return 0
+	}
+	return r.Expires.Add(time.Microsecond - time.Nanosecond).UnixMicro()
 }
 
 func touch(r relations.Relationship) []relations.Update {

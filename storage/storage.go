@@ -26,7 +26,19 @@ type Store struct {
 	writer relations.Writer
 	reader relations.Reader
 	clock  clock.Clock
+	limits Limits
 }
+
+// Limits bound what a tenant may make the store keep.
+type Limits struct {
+	Reserved int // paths that are kept because of a grant on what does not exist yet
+}
+
+// DefaultLimits are those of a store that was told none.
+var DefaultLimits = Limits{Reserved: 10_000}
+
+// Limit sets the limits. It is called before the store serves.
+func (s *Store) Limit(l Limits) { s.limits = l }
 
 // Migrate brings the tables of db to their newest form.
 func Migrate(ctx context.Context, db sqldb.DB) error { return sqlstore.Migrate(ctx, db) }
@@ -34,7 +46,7 @@ func Migrate(ctx context.Context, db sqldb.DB) error { return sqlstore.Migrate(c
 // New returns the store over db, whose tables Migrate made. writer writes relationships in db's transactions. The caller
 // closes db.
 func New(db sqldb.DB, writer relations.Writer, reader relations.Reader, c clock.Clock) *Store {
-	return &Store{db: db, writer: writer, reader: reader, clock: c}
+	return &Store{db: db, writer: writer, reader: reader, clock: c, limits: DefaultLimits}
 }
 
 // now returns the time as rows keep it: microseconds since 1970.

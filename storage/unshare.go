@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"time"
 
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/relations"
@@ -20,11 +19,11 @@ func (h *Shares) UnshareFile(ctx context.Context, on schema.ShareFile, id string
 	if err != nil {
 		return false, err
 	}
-	return h.end(ctx, on.Decision(), file.Named().Ref, id, func(ctx context.Context, tx sqldb.Tx) error {
+	return h.end(ctx, on.Decision(), id, onResource(file.Named().Ref), func(ctx context.Context, tx sqldb.Tx) error {
 		if _, err := same(ctx, tx, file.Address); err != nil {
 			return err // such as: what was reserved has become a file
 		}
-		return h.unreserve(ctx, tx, file.Address)
+		return h.s.unreserve(ctx, tx, file.Address)
 	})
 }
 
@@ -34,7 +33,19 @@ func (h *Shares) Expel(ctx context.Context, in schema.ManageGroup, id string) (b
 	if err != nil {
 		return false, err
 	}
-	return h.end(ctx, in.Decision(), group.Named().Ref, id, nil)
+	return h.end(ctx, in.Decision(), id, onResource(group.Named().Ref), nil)
+}
+
+// Withdraw ends the relationship known by id by which the granted group stands in another: its managers may, as those of the
+// other may.
+func (h *Shares) Withdraw(ctx context.Context, group schema.ManageGroup, id string) (bool, error) {
+	nested, err := group.Use()
+	if err != nil {
+		return false, err
+	}
+	return h.end(ctx, group.Decision(), id, func(r relations.Relationship) bool {
+		return r.Resource.Type == "group" && r.Subject == nested.Named().Ref
+	}, nil)
 }
 
 // Dismiss ends the relationship known by id on the granted tenant itself.
@@ -43,14 +54,19 @@ func (h *Shares) Dismiss(ctx context.Context, in schema.AdministerTenant, id str
 	if err != nil {
 		return false, err
 	}
-	return h.end(ctx, in.Decision(), tenant.Named().Ref, id, nil)
+	return h.end(ctx, in.Decision(), id, onResource(tenant.Named().Ref), nil)
 }
 
-func (h *Shares) end(ctx context.Context, d *authz.Decision, on authz.Ref, id string, after func(context.Context, sqldb.Tx) error) (ended bool, err error) {
+func onResource(ref authz.Ref) func(relations.Relationship) bool {
+	return func(r relations.Relationship) bool { return r.Resource == ref }
+}
+
+// end ends the relationship known by id, if it is one that d was about.
+func (h *Shares) end(ctx context.Context, d *authz.Decision, id string, about func(relations.Relationship) bool, after func(context.Context, sqldb.Tx) error) (ended bool, err error) {
 	err = h.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, _ int64) (bool, error) {
 		ended = false
 		t, err := sqlstore.TupleByID(ctx, tx, id)
-		if errors.Is(err, sqldb.ErrNoRows) || err == nil && t.Resource != on {
+		if errors.Is(err, sqldb.ErrNoRows) || err == nil && !about(t.Relationship) {
 			return false, nil
 		}
 		if err != nil {
@@ -83,14 +99,34 @@ func ofTheStore(r relations.Relationship) bool {
 	return r.Subject.Type == "key" || r.Subject.Type == "service"
 }
 
+// release deletes the row of a file or folder if a grant alone reserved it and none keeps it any more. Other refs pass.
+func (s *Store) release(ctx context.Context, tx sqldb.Tx, file authz.Ref) error {
+	if file.Type != "file" {
+		return nil
+	}
+	path, err := sqlstore.PathOf(ctx, tx, file.ID)
+	if errors.Is(err, sqldb.ErrNoRows) || err == nil && path[0] != '/' { // it went, or lies in the trash
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	tenant := schema.TenantOf(file)
+	place, err := sqlstore.Locate(ctx, tx, tenant, path)
+	if err != nil {
+		return err
+	}
+	return s.unreserve(ctx, tx, address(place, tenant, path))
+}
+
 // unreserve deletes the reserved row at a when nothing keeps it any more, and then the reserved folders above it.
-func (h *Shares) unreserve(ctx context.Context, tx sqldb.Tx, a schema.Address) error {
+func (s *Store) unreserve(ctx context.Context, tx sqldb.Tx, a schema.Address) error {
 	for a.HasRow() && a.Reserved {
-		kept, err := h.kept(ctx, tx, a)
+		kept, err := kept(ctx, tx, a)
 		if err != nil || kept {
 			return err
 		}
-		if err := h.s.writer.DeleteObject(ctx, tx, fileRef(a.Anchor)); err != nil {
+		if err := s.writer.DeleteObject(ctx, tx, fileRef(a.Anchor)); err != nil {
 			return err
 		}
 		if err := sqlstore.DeleteTuplesOn(ctx, tx, fileRef(a.Anchor)); err != nil {
@@ -112,7 +148,7 @@ func (h *Shares) unreserve(ctx context.Context, tx sqldb.Tx, a schema.Address) e
 	return nil
 }
 
-func (h *Shares) kept(ctx context.Context, tx sqldb.Tx, a schema.Address) (bool, error) {
+func kept(ctx context.Context, tx sqldb.Tx, a schema.Address) (bool, error) {
 	if n, err := sqlstore.GrantsOn(ctx, tx, fileRef(a.Anchor)); err != nil || n > 0 {
 		return n > 0, err
 	}
@@ -121,109 +157,4 @@ func (h *Shares) kept(ctx context.Context, tx sqldb.Tx, a schema.Address) (bool,
 	}
 	n, err := sqlstore.Inside(ctx, tx, a.Anchor)
 	return n > 0, err
-}
-
-// Tuple is a relationship as people see it.
-type Tuple struct {
-	ID string
-	relations.Relationship
-	Created time.Time // when it got its id
-}
-
-// MaxTuples is how many relationships one list returns at the most.
-const MaxTuples = 10_000
-
-// OnFile lists the relationships on the granted file or folder.
-func (h *Shares) OnFile(ctx context.Context, g schema.ShareFile) ([]Tuple, error) {
-	file, err := g.Use()
-	if err != nil {
-		return nil, err
-	}
-	if !file.HasRow() {
-		return nil, nil
-	}
-	return h.list(ctx, file.Tenant, relations.Filter{ResourceType: "file", ResourceID: file.Anchor})
-}
-
-// OnGroup lists the relationships on the granted group.
-func (h *Shares) OnGroup(ctx context.Context, g schema.ManageGroup) ([]Tuple, error) {
-	group, err := g.Use()
-	if err != nil {
-		return nil, err
-	}
-	ref := group.Named().Ref
-	return h.list(ctx, schema.TenantOf(ref), relations.Filter{ResourceType: ref.Type, ResourceID: ref.ID})
-}
-
-// Of lists the relationships of one who has access to the granted tenant: his own.
-func (h *Shares) Of(ctx context.Context, g schema.AccessTenant) ([]Tuple, error) {
-	tenant, err := g.Use()
-	if err != nil {
-		return nil, err
-	}
-	me := g.Decision().Principal().Base
-	return h.list(ctx, tenant.Named().ID, relations.Filter{SubjectType: me.Type, SubjectID: me.ID})
-}
-
-// In lists the relationships of the granted tenant that f selects. f must name a resource type or a subject type.
-func (h *Shares) In(ctx context.Context, g schema.AdministerTenant, f relations.Filter) ([]Tuple, error) {
-	tenant, err := g.Use()
-	if err != nil {
-		return nil, err
-	}
-	return h.list(ctx, tenant.Named().ID, f)
-}
-
-func (h *Shares) list(ctx context.Context, tenant string, f relations.Filter) ([]Tuple, error) {
-	head, err := h.s.reader.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var found []relations.Relationship
-	err = h.s.reader.Read(ctx, head, f, func(r relations.Relationship) bool {
-		if schema.TenantOf(r.Resource) == tenant {
-			found = append(found, r)
-		}
-		return len(found) <= MaxTuples
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(found) > MaxTuples {
-		return nil, errs.New(errs.Exhausted, "more than %d relationships: name an object or a subject", MaxTuples).Marked(errs.NotValid)
-	}
-	return h.identify(ctx, tenant, found)
-}
-
-// identify gives every relationship its id; one that the store itself wrote gets it when it is first shown.
-func (h *Shares) identify(ctx context.Context, tenant string, found []relations.Relationship) ([]Tuple, error) {
-	tuples, unknown := make([]Tuple, len(found)), 0
-	for i, r := range found {
-		t, err := sqlstore.TupleOf(ctx, h.s.db, r)
-		switch {
-		case err == nil:
-			tuples[i] = Tuple{ID: t.ID, Relationship: r, Created: micros(t.Created)}
-		case errors.Is(err, sqldb.ErrNoRows):
-			tuples[i] = Tuple{Relationship: r}
-			unknown++
-		default:
-			return nil, err
-		}
-	}
-	if unknown == 0 {
-		return tuples, nil
-	}
-	return tuples, h.s.db.Tx(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		for i := range tuples {
-			if tuples[i].ID != "" {
-				continue
-			}
-			t, err := h.s.tuple(ctx, tx, tenant, tuples[i].Relationship)
-			if err != nil {
-				return err
-			}
-			tuples[i].ID, tuples[i].Created = t.ID, micros(t.Created)
-		}
-		return nil
-	})
 }

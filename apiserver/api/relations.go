@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+
 	"nexus/apiserver/op"
 	"nexus/authzsvc/explain"
 	"nexus/internal/errs"
@@ -64,10 +66,19 @@ type TuplesParams struct {
 	Subject  Ref    `json:"subject" audit:"plain" doc:"only of this subject"`
 	Relation string `json:"relation" audit:"plain" doc:"only this relation"`
 	Object   Ref    `json:"object" audit:"plain" doc:"only on this object"`
+	PageParams
 }
 
 // Clean brings paths into their one form.
-func (p *TuplesParams) Clean() error { return cleanAll(p.Subject, p.Object) }
+func (p *TuplesParams) Clean() error {
+	return cmp.Or(p.PageParams.Clean(), cleanAll(p.Subject, p.Object))
+}
+
+// TupleList is a list of relationships, or a page of one.
+type TupleList struct {
+	Tuples []Tuple `json:"tuples"`
+	Page
+}
 
 // Tuple is a relationship that the caller may see.
 type Tuple struct {
@@ -125,7 +136,8 @@ var (
 		Decl: op.Decl{
 			Name: "relations.create", Method: "rebac_create", Access: op.Writes,
 			Summary: "Share: relate a subject to an object.",
-			Doc:     "Needs share on a file, manage on a group, administer on a tenant. The same relationship gets the same id again. A group as the subject means its members.",
+			Doc: "Needs share on a file, manage on a group, administer on a tenant; to put a group into another, manage on both; relation parent, which makes a file visible in a second folder, " +
+				"share on the file and write on the folder. The same relationship gets the same id again, and ends when the newer expires_at says. A group as the subject means its members.",
 		},
 		Sample: RelateParams{Subject: Ref{"user", "sample-reader"}, Relation: "direct_viewer", Object: Ref{"file", "/sample/file.txt"}},
 	}
@@ -160,18 +172,19 @@ var (
 		Decl: op.Decl{
 			Name: "relations.delete", Method: "rebac_delete", Access: op.Writes,
 			Summary: "Unshare: delete a relationship by its id.",
-			Doc:     "Needs what creating it needs. Answers false for an id that does not exist or that the caller may not delete. The right is gone when the answer arrives.",
+			Doc:     "Needs what creating it needs; of two groups that stand in one another, manage on either. Answers false for an id that does not exist or that the caller may not delete. The right is gone when the answer arrives.",
 		},
 		Sample: UnrelateParams{ID: "sample-tuple"},
 		Hidden: func(*UnrelateParams) bool { return false },
 	}
-	Tuples = &op.Contract[TuplesParams, []Tuple]{
+	Tuples = &op.Contract[TuplesParams, TupleList]{
 		Decl: op.Decl{
 			Name: "relations.list", Method: "rebac_list_tuples", Access: op.Reads, Prompt: true,
 			Summary: "List relationships of an object, of a subject, or of the tenant.",
-			Doc:     "Of an object: needs share on it. Of oneself: access to the tenant. Otherwise administer on the tenant.",
+			Doc: "Of a file: needs share on it. Of a group, and of the groups that a group stands in: manage on it. Of oneself: access to the tenant. Otherwise administer on the tenant. " +
+				"Without limit and cursor the answer is the bare list, of 100,000 relationships at the most; with either it is a page with next_cursor and complete.",
 		},
 		Sample: TuplesParams{Object: Ref{"file", "/sample/file.txt"}},
-		Hidden: func(*TuplesParams) []Tuple { return []Tuple{} },
+		Hidden: func(p *TuplesParams) TupleList { return TupleList{Tuples: []Tuple{}, Page: p.Last()} },
 	}
 )

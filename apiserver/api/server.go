@@ -58,6 +58,7 @@ func All() []op.Decl {
 		RegisterWorkspace.Decl, UnregisterWorkspace.Decl, ListWorkspaces.Decl, GetWorkspace.Decl,
 		TakeSnapshot.Decl, RestoreWorkspace.Decl, WorkspaceLog.Decl, WorkspaceDiff.Decl,
 		Relate.Decl, Check.Decl, Expand.Decl, Explain.Decl, Unrelate.Decl, Tuples.Decl,
+		ListAccess.Decl, SharedWithMe.Decl, ListGroups.Decl, GroupMembers.Decl, DeleteGroup.Decl,
 		CreateKey.Decl, Whoami.Decl, Health.Decl, Status.Decl,
 		Decisions.Decl, ExplainDecision.Decl,
 	}

@@ -139,11 +139,10 @@ func (q questionOps) expand(ctx context.Context, who authz.Principal, p *api.Exp
 	}
 	all := api.Subjects{Subjects: []api.Ref{}}
 	for _, s := range found {
-		ref := q.wire(ctx, s.Ref)
-		if s.Relation != "" && !(s.Type == "group" && s.Relation == "member") {
-			ref = append(ref, s.Relation)
+		if s.Type == "group" && s.Relation == "member" {
+			s.Relation = "" // as the document writes it
 		}
-		all.Subjects = append(all.Subjects, ref)
+		all.Subjects = append(all.Subjects, q.setOf(ctx, s))
 	}
 	return all, nil
 }

@@ -64,7 +64,8 @@ func (k *kit) table(t *testing.T, gate *authz.Gate) *op.Table {
 // fixture makes what the samples of the contracts are about, and returns the parameters that only it knows.
 func (k *kit) fixture(t *testing.T) map[string]json.RawMessage {
 	t.Helper()
-	gate, _ := gatetest.AllowAll(t)
+	// Who manages a group enrols in it; who administers the tenant alone founds it.
+	gate, _ := gatetest.DenyOne(t, authz.Check{Type: "group", ID: "default/sample-group", Permission: "manage"})
 	table := k.table(t, gate)
 	do := func(method, params string) any {
 		t.Helper()
@@ -80,6 +81,7 @@ func (k *kit) fixture(t *testing.T) map[string]json.RawMessage {
 	do("delete", `{"path":"/sample/deleted.txt"}`)
 	do("register_workspace", `{"path":"/sample/workspace"}`)
 	do("workspace_snapshot", `{"workspace_path":"/sample/workspace"}`)
+	do("rebac_create", `{"subject":["user","sample-reader"],"relation":"member","object":["group","sample-group"]}`)
 	id := do("rebac_create", `{"subject":["user","sample-editor"],"relation":"direct_editor","object":["file","/sample/file.txt"]}`).(api.TupleID)
 	return map[string]json.RawMessage{api.Unrelate.Name: json.RawMessage(`{"tuple_id":"` + string(id) + `"}`)}
 }
@@ -153,6 +155,11 @@ func (a *asked) Explain(context.Context, authz.Proof, ops.Question, bool) (api.E
 func (a *asked) Expand(context.Context, authz.Proof, authz.Ref, string) ([]storage.Subject, error) {
 	a.one()
 	return []storage.Subject{{Ref: authz.Ref{Type: "user", ID: "default/x"}}}, nil
+}
+
+func (a *asked) Access(context.Context, authz.Proof, authz.Ref, string, storage.Subject, int) ([]ops.Accessor, bool, error) {
+	a.one()
+	return nil, false, nil
 }
 
 // told reads the decision record, and counts that, too.

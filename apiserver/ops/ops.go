@@ -47,6 +47,15 @@ type Inquiry interface {
 	// Explain shows the asker what he may read of the way to the answer; open says that he may know about the object.
 	Explain(ctx context.Context, may authz.Proof, q Question, open bool) (api.Explanation, error)
 	Expand(ctx context.Context, may authz.Proof, object authz.Ref, permission string) ([]storage.Subject, error)
+	// Access returns up to limit of those who have a permission on object, behind after, in order of type, id and relation,
+	// with how each comes to it as far as the asker may read it. Their subjects are not named yet.
+	Access(ctx context.Context, may authz.Proof, object authz.Ref, permission string, after storage.Subject, limit int) (page []Accessor, more bool, err error)
+}
+
+// Accessor is one who has a permission, and how he comes to it.
+type Accessor struct {
+	Subject storage.Subject
+	api.Accessor
 }
 
 // Record reads the record of decisions.
@@ -65,6 +74,8 @@ func Fill(t *op.Table, d Deps) error {
 	workspaces(t, d)
 	relating(t, d)
 	asking(t, d)
+	sharing(t, d)
+	groups(t, d)
 	keys(t, d)
 	record(t, d)
 	server(t, d)

@@ -6,6 +6,7 @@ import (
 
 	"nexus/apiserver/api"
 	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
 	"nexus/internal/errs"
 	"nexus/internal/ids"
 	"nexus/schema"
@@ -119,6 +120,20 @@ func (w words) wire(ctx context.Context, ref authz.Ref) api.Ref {
 		}
 	}
 	return api.Ref{ref.Type, schema.NameOf(ref)}
+}
+
+// setOf returns how people write a subject: somebody, or all who have a relation.
+func (w words) setOf(ctx context.Context, s storage.Subject) api.Ref {
+	ref := w.wire(ctx, s.Ref)
+	if s.Relation != "" {
+		ref = append(ref, s.Relation)
+	}
+	return ref
+}
+
+// subjectOf returns how people write the subject of a relationship.
+func (w words) subjectOf(ctx context.Context, r relations.Relationship) api.Ref {
+	return w.setOf(ctx, storage.Subject{Ref: r.Subject, Relation: r.SubjectRelation})
 }
 
 // self reports whether r names the principal's base.

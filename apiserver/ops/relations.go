@@ -8,14 +8,14 @@ import (
 	"nexus/apiserver/op"
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/relations"
+	"nexus/internal/cursor"
 	"nexus/internal/errs"
-	"nexus/internal/ids"
 	"nexus/schema"
 	"nexus/storage"
 )
 
 func relating(t *op.Table, d Deps) {
-	r := relationOps{words: words{d.Store.Names()}, names: d.Store.Names(), shares: d.Store.Shares()}
+	r := relationOps{words: words{d.Store.Names()}, names: d.Store.Names(), shares: d.Store.Shares(), cursors: d.Cursors}
 	op.Handle(t, api.Relate, r.relatable, r.relate)
 	op.Handle(t, api.Unrelate, r.unrelatable, r.unrelate)
 	op.Handle(t, api.Tuples, r.listable, r.list)
@@ -23,8 +23,9 @@ func relating(t *op.Table, d Deps) {
 
 type relationOps struct {
 	words
-	names  storage.Names
-	shares *storage.Shares
+	names   storage.Names
+	shares  *storage.Shares
+	cursors *cursor.Sealer
 }
 
 // relateGrant is the right to relate somebody to an object: exactly one of its sides was decided.
@@ -32,6 +33,7 @@ type relateGrant struct {
 	File   schema.ShareFile
 	Link   storage.LinkGrant
 	Group  schema.ManageGroup
+	Nest   storage.NestGrant
 	Tenant schema.AdministerTenant
 	side   side
 }
@@ -44,6 +46,7 @@ const (
 	file         // share a file
 	link         // link a file into a folder
 	group        // manage a group
+	nested       // manage two groups, of which one is to stand in the other
 	founded      // administer the tenant, to found a group in it
 	tenant       // administer the tenant itself
 	own          // oneself, within the tenant
@@ -60,7 +63,7 @@ func (r relationOps) relatable(ctx context.Context, who authz.Principal, p *api.
 	case "file":
 		return r.sharing(ctx, who, p)
 	case "group":
-		return enrolling(who, p.Object.ID())
+		return enrolling(who, p)
 	case "tenant":
 		if _, err := r.tenant(who, p.Object.ID()); err != nil {
 			return n, err
@@ -93,13 +96,22 @@ func (r relationOps) sharing(ctx context.Context, who authz.Principal, p *api.Re
 }
 
 // enrolling is the need to manage a group, or to administer the tenant and found it. Both are asked whether or not the group
-// is there, so that a refusal does not tell: nobody manages a group that is not.
-func enrolling(who authz.Principal, name string) (n authz.Need[relateGrant], err error) {
-	g, err := schema.GroupOf(who.Tenant, name)
+// is there, so that a refusal does not tell: nobody manages a group that is not. Who puts a group into it manages that, too.
+func enrolling(who authz.Principal, p *api.RelateParams) (n authz.Need[relateGrant], err error) {
+	g, err := schema.GroupOf(who.Tenant, p.Object.ID())
 	if err != nil {
 		return n, err
 	}
 	manage := authz.Map(g.Manage(), func(g schema.ManageGroup) relateGrant { return relateGrant{Group: g, side: group} })
+	if p.Subject.Type() == "group" {
+		of, err := schema.GroupOf(who.Tenant, p.Subject.ID())
+		if err != nil {
+			return n, err
+		}
+		manage = authz.Map(authz.Both(g.Manage(), of.Manage()), func(g authz.Pair[schema.ManageGroup, schema.ManageGroup]) relateGrant {
+			return relateGrant{Nest: storage.NestGrant{Into: g.First, Group: g.Second}, side: nested}
+		})
+	}
 	administer := authz.Map(schema.Home(who).Administer(), func(g schema.AdministerTenant) relateGrant { return relateGrant{Tenant: g, side: founded} })
 	return either(manage, administer), nil
 }
@@ -126,6 +138,11 @@ func (r relationOps) bind(ctx context.Context, who authz.Principal, p *api.Relat
 		return r.shares.Link(ctx, g.Link, expires)
 	case group:
 		return r.shares.Enrol(ctx, g.Group, name, s, expires)
+	case nested:
+		if s.Relation != "member" {
+			return "", errs.New(errs.Invalid, "a group stands in another with its members, not with %q", s.Relation).Marked(errs.NotValid)
+		}
+		return r.shares.Nest(ctx, g.Nest, name, expires)
 	case tenant:
 		return r.shares.Appoint(ctx, g.Tenant, name, s, expires)
 	case founded:
@@ -148,13 +165,13 @@ type unrelateGrant struct {
 }
 
 func (r relationOps) unrelatable(ctx context.Context, who authz.Principal, p *api.UnrelateParams) (n authz.Need[unrelateGrant], err error) {
-	object, _, found, err := r.names.Tuple(ctx, who.Tenant, p.ID)
+	t, found, err := r.names.Tuple(ctx, who.Tenant, p.ID)
 	if err != nil {
 		return n, err
 	}
 	switch {
-	case found && object.Type == "file":
-		a, err := r.names.AddressOf(ctx, object)
+	case found && t.Resource.Type == "file":
+		a, err := r.names.AddressOf(ctx, t.Resource)
 		if errors.Is(err, errs.NotFound) {
 			break // it went since
 		}
@@ -162,16 +179,29 @@ func (r relationOps) unrelatable(ctx context.Context, who authz.Principal, p *ap
 			return n, err
 		}
 		return authz.Map(schema.File{Address: a}.Share(), func(g schema.ShareFile) unrelateGrant { return unrelateGrant{File: g, side: file} }), nil
-	case found && object.Type == "group":
-		in, err := schema.GroupFrom(object)
-		if err != nil {
-			return n, err
-		}
-		return authz.Map(in.Manage(), func(g schema.ManageGroup) unrelateGrant { return unrelateGrant{Group: g, side: group} }), nil
-	case found && object.Type == "tenant":
+	case found && t.Resource.Type == "group":
+		return expelling(t)
+	case found && t.Resource.Type == "tenant":
 		return authz.Map(schema.Home(who).Administer(), func(g schema.AdministerTenant) unrelateGrant { return unrelateGrant{Tenant: g, side: tenant} }), nil
 	}
 	return authz.Map(schema.Home(who).Access(), func(g schema.AccessTenant) unrelateGrant { return unrelateGrant{Nobody: g} }), nil
+}
+
+// expelling is the need to manage the group, or the one that stands in it.
+func expelling(t relations.Relationship) (n authz.Need[unrelateGrant], err error) {
+	in, err := schema.GroupFrom(t.Resource)
+	if err != nil {
+		return n, err
+	}
+	manage := authz.Map(in.Manage(), func(g schema.ManageGroup) unrelateGrant { return unrelateGrant{Group: g, side: group} })
+	if t.Subject.Type != "group" {
+		return manage, nil
+	}
+	of, err := schema.GroupFrom(t.Subject)
+	if err != nil {
+		return n, err
+	}
+	return either(manage, authz.Map(of.Manage(), func(g schema.ManageGroup) unrelateGrant { return unrelateGrant{Group: g, side: nested} })), nil
 }
 
 func (r relationOps) unrelate(ctx context.Context, _ authz.Principal, p *api.UnrelateParams, g unrelateGrant) (bool, error) {
@@ -180,122 +210,10 @@ func (r relationOps) unrelate(ctx context.Context, _ authz.Principal, p *api.Unr
 		return r.shares.UnshareFile(ctx, g.File, p.ID)
 	case group:
 		return r.shares.Expel(ctx, g.Group, p.ID)
+	case nested:
+		return r.shares.Withdraw(ctx, g.Group, p.ID)
 	case tenant:
 		return r.shares.Dismiss(ctx, g.Tenant, p.ID)
 	}
 	return false, nil
-}
-
-// tuplesGrant is the right to list relationships: exactly one of its sides was decided.
-type tuplesGrant struct {
-	File   schema.ShareFile
-	Group  schema.ManageGroup
-	Own    schema.AccessTenant
-	Tenant schema.AdministerTenant
-	side   side
-}
-
-func (r relationOps) listable(ctx context.Context, who authz.Principal, p *api.TuplesParams) (n authz.Need[tuplesGrant], err error) {
-	switch {
-	case p.Object != nil && p.Object.Type() == "file":
-		a, err := r.names.Address(ctx, who.Tenant, p.Object.ID())
-		if err != nil {
-			return n, err
-		}
-		return authz.Map(schema.File{Address: a}.Share(), func(g schema.ShareFile) tuplesGrant { return tuplesGrant{File: g, side: file} }), nil
-	case p.Object != nil && p.Object.Type() == "group":
-		in, err := schema.GroupOf(who.Tenant, p.Object.ID())
-		if err != nil {
-			return n, err
-		}
-		return authz.Map(in.Manage(), func(g schema.ManageGroup) tuplesGrant { return tuplesGrant{Group: g, side: group} }), nil
-	case p.Object == nil && p.Subject != nil && self(who, p.Subject):
-		return authz.Map(schema.Home(who).Access(), func(g schema.AccessTenant) tuplesGrant { return tuplesGrant{Own: g, side: own} }), nil
-	}
-	return authz.Map(schema.Home(who).Administer(), func(g schema.AdministerTenant) tuplesGrant { return tuplesGrant{Tenant: g, side: tenant} }), nil
-}
-
-func (r relationOps) list(ctx context.Context, who authz.Principal, p *api.TuplesParams, g tuplesGrant) ([]api.Tuple, error) {
-	all := []api.Tuple{}
-	only, some, err := r.filter(ctx, who, p)
-	if err != nil || !some {
-		return all, err
-	}
-	found, err := r.tuples(ctx, g, only)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range found {
-		if selects(only, t.Relationship) {
-			all = append(all, r.tuple(ctx, t))
-		}
-	}
-	return all, nil
-}
-
-func (r relationOps) tuples(ctx context.Context, g tuplesGrant, f relations.Filter) ([]storage.Tuple, error) {
-	switch g.side {
-	case file:
-		return r.shares.OnFile(ctx, g.File)
-	case group:
-		return r.shares.OnGroup(ctx, g.Group)
-	case own:
-		return r.shares.Of(ctx, g.Own)
-	}
-	if f.ResourceType != "" || f.SubjectType != "" {
-		return r.shares.In(ctx, g.Tenant, f)
-	}
-	var all []storage.Tuple
-	for _, definition := range schema.Definitions() {
-		f.ResourceType = definition
-		more, err := r.shares.In(ctx, g.Tenant, f)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, more...)
-	}
-	return all, nil
-}
-
-// filter returns what p asks for, in the engine's terms. some is false when nothing can fit: p names a path that has no row,
-// and so no relationships.
-func (r relationOps) filter(ctx context.Context, who authz.Principal, p *api.TuplesParams) (f relations.Filter, some bool, err error) {
-	if p.Object != nil {
-		object, has, err := r.row(ctx, who, p.Object)
-		if err != nil || !has {
-			return f, false, err
-		}
-		f.ResourceType, f.ResourceID = object.Type, object.ID
-	}
-	if p.Subject != nil {
-		s, has, err := r.row(ctx, who, p.Subject)
-		if err != nil || !has {
-			return f, false, err
-		}
-		f.SubjectType, f.SubjectID, f.SubjectRelation = s.Type, s.ID, p.Subject.Relation()
-	}
-	f.Relation = p.Relation
-	if known, ok := legacy[p.Relation]; ok {
-		f.Relation = known
-	}
-	return f, true, nil
-}
-
-func selects(f relations.Filter, r relations.Relationship) bool {
-	is := func(want, got string) bool { return want == "" || want == got }
-	return is(f.ResourceType, r.Resource.Type) && is(f.ResourceID, r.Resource.ID) && is(f.Relation, r.Relation) &&
-		is(f.SubjectType, r.Subject.Type) && is(f.SubjectID, r.Subject.ID) && is(f.SubjectRelation, r.SubjectRelation)
-}
-
-func (r relationOps) tuple(ctx context.Context, t storage.Tuple) api.Tuple {
-	subject, object := r.wire(ctx, t.Subject), r.wire(ctx, t.Resource)
-	out := api.Tuple{
-		ID: t.ID, Relation: t.Relation, Object: object, Subject: subject,
-		Created: api.Time{Time: t.Created}, Expires: api.Time{Time: t.Expires}, Tenant: ids.Plain(schema.TenantOf(t.Resource)),
-		SubjectType: subject.Type(), SubjectID: subject.ID(), ObjectType: object.Type(), ObjectID: object.ID(),
-	}
-	if t.SubjectRelation != "" {
-		out.Subject = append(out.Subject, t.SubjectRelation)
-	}
-	return out
 }

@@ -29,7 +29,7 @@ func resolving(statement string) bool {
 	for _, s := range []string{
 		"SELECT id, tenant, parent, path, state, created, modified FROM dirs WHERE tenant",
 		"SELECT d.id, d.parent, d.state, COALESCE(f.id, ''), COALESCE(f.version, 0), COALESCE(s.id, ''), COALESCE(s.state, 0)",
-		"SELECT id, tenant, resource_type, resource_id, relation, subject_type, subject_id, subject_relation, created FROM tuples WHERE id",
+		"SELECT id, tenant, resource_type, resource_id, relation, subject_type, subject_id, subject_relation, created, expires, author FROM tuples WHERE id",
 		"SELECT d.path, f.name FROM files f JOIN dirs d ON d.id = f.dir WHERE f.id",
 		"SELECT path FROM dirs WHERE id",
 	} {
@@ -83,7 +83,9 @@ var nothings = map[string]string{
 	api.Check.Name:        `{"allowed":false}`,
 	api.Expand.Name:       `{"subjects":[]}`,
 	api.Unrelate.Name:     `false`,
-	api.Tuples.Name:       `[]`,
+	api.Tuples.Name:       `{"tuples":[],"complete":true}`,
+	api.ListAccess.Name:   `{"subjects":[],"complete":true}`,
+	api.GroupMembers.Name: `{"members":[],"complete":true}`,
 }
 
 // TestEveryOperation is the loop over the table: what is true of one operation is true of all.
@@ -148,7 +150,7 @@ func eachCheckCounts(t *testing.T, k *kit, name string, raw json.RawMessage) {
 }
 
 // eithers are the operations that one of several checks is enough for: deny-all shows that one is needed.
-var eithers = []string{api.FileExists.Name, api.IsDir.Name, api.Expand.Name, api.Check.Name, api.Explain.Name}
+var eithers = []string{api.FileExists.Name, api.IsDir.Name, api.Expand.Name, api.Check.Name, api.Explain.Name, api.ListAccess.Name}
 
 func policyCounts(t *testing.T, k *kit, name string, raw json.RawMessage) {
 	t.Helper()

@@ -27,6 +27,7 @@ var shapes = collect(
 	shape(api.WorkspaceDiff, differenceShape),
 	shape(api.Check, checkShape),
 	shape(api.Expand, expandShape),
+	shape(api.Tuples, tuplesShape),
 )
 
 // row is one line of the table.
@@ -261,4 +262,12 @@ func expandShape(a ask, r api.Subjects) any {
 		return r.Subjects
 	}
 	return r
+}
+
+// tuplesShape is the bare list that both dialects read, unless a page was asked for.
+func tuplesShape(_ ask, r api.TupleList) any {
+	if r.Paged {
+		return r
+	}
+	return r.Tuples
 }

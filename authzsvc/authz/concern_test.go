@@ -27,7 +27,7 @@ func (a *agentsOnly) Evaluate(_ context.Context, _ authz.Principal, _ string, ob
 
 func TestRulesAreAskedOnlyAboutWhomTheyConcern(t *testing.T) {
 	person, rules := gatetest.User("acme", "ann"), &agentsOnly{}
-	gate, err := authz.NewGate(mint.New(), holding{}, rules, new(gatetest.Recorder), "", gatetest.NewClock())
+	gate, err := authz.NewGate(mint.New(), holding{}, flat{}, rules, new(gatetest.Recorder), "", gatetest.NewClock())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestScopeAsksRulesAboutItsPrincipal(t *testing.T) {
 		want int
 	}{"person": {gatetest.User("acme", "ann"), 2}, "agent": {gatetest.Agent("acme", "bot"), 0}} {
 		rules := &agentsOnly{}
-		gate, err := authz.NewGate(mint.New(), holding{}, inLists{rules}, new(gatetest.Recorder), "", gatetest.NewClock())
+		gate, err := authz.NewGate(mint.New(), holding{}, flat{}, inLists{rules}, new(gatetest.Recorder), "", gatetest.NewClock())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,7 +58,7 @@ func ExampleAsk() {
 
 // exampleGate returns a gate over r. The server's is assembled by package authzsvc, which alone holds the key.
 func exampleGate(r authz.Relations) *authz.Gate {
-	gate, err := authz.NewGate(mint.New(), r, judge{}, new(gatetest.Recorder), schema.Digest(), gatetest.NewClock())
+	gate, err := authz.NewGate(mint.New(), r, flat{}, judge{}, new(gatetest.Recorder), schema.Digest(), gatetest.NewClock())
 	if err != nil {
 		panic(err)
 	}

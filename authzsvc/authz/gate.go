@@ -25,6 +25,13 @@ type Relations interface {
 	Sift(ctx context.Context, subjects []Ref, permission string, members []Member) ([]bool, error)
 }
 
+// Tree tells where objects stand. It is safe for concurrent use.
+type Tree interface {
+	// Below reports for each of objects whether it is one of roots or stands below one, as of the revision that a Finding
+	// names, or now when that is empty. Only where an object stands counts, not what it is linked into.
+	Below(ctx context.Context, revision string, roots, objects []Ref) ([]bool, error)
+}
+
 // Member is an element of a collection and the object it stands in.
 type Member struct{ Object, In Ref }
 
@@ -70,6 +77,7 @@ type Act struct {
 // Gate makes decisions. It is safe for concurrent use.
 type Gate struct {
 	relations Relations
+	tree      Tree
 	policy    Policy
 	recorder  Recorder
 	schema    string
@@ -77,11 +85,11 @@ type Gate struct {
 }
 
 // NewGate returns a Gate over its parts. It needs the key of package mint, which only the service that assembles gates can import.
-func NewGate(key mint.Key, r Relations, p Policy, rec Recorder, schema string, c clock.Clock) (*Gate, error) {
-	if !key.Real() || r == nil || p == nil || rec == nil || c == nil {
-		return nil, errs.New(errs.Internal, "a gate needs a key, relations, policy, a recorder and a clock")
+func NewGate(key mint.Key, r Relations, t Tree, p Policy, rec Recorder, schema string, c clock.Clock) (*Gate, error) {
+	if !key.Real() || r == nil || t == nil || p == nil || rec == nil || c == nil {
+		return nil, errs.New(errs.Internal, "a gate needs a key, relations, a tree, policy, a recorder and a clock")
 	}
-	return &Gate{relations: r, policy: p, recorder: rec, schema: schema, clock: c}, nil
+	return &Gate{relations: r, tree: t, policy: p, recorder: rec, schema: schema, clock: c}, nil
 }
 
 // Ask decides n for who: relations, then policy, then the record, and only then what n is for. A refusal is errs.Denied and
@@ -115,10 +123,14 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 	if len(finding.Answers) != len(leaves) {
 		return nil, unanswered("relations", len(finding.Answers), len(leaves))
 	}
+	inside, err := g.inside(ctx, who, finding.Revision, leaves)
+	if err != nil {
+		return nil, errs.New(errs.Unavailable, "the decision could not be made").Because(err)
+	}
 	rules := g.policy.Rules()
 	rec := g.record(who, act, leaves, finding, start)
 	rec.Policy = rules.Digest()
-	held, reason := weigh(who, leaves, finding, start)
+	held, reason := weigh(who, leaves, finding, inside, start)
 	rec.Allowed = e.holds(held)
 	if !rec.Allowed {
 		rec.Reason = string(reason)
@@ -245,10 +257,10 @@ func Refusal(op string, objects []Named) *errs.Error {
 
 // weigh joins the relations' answers with the mandates of the actors, and returns the leaves that hold, in the place of
 // leaves. The reason is that of a refusal, should it come to one.
-func weigh(who Principal, leaves []*leaf, f Finding, now time.Time) (held []*leaf, reason errs.Reason) {
+func weigh(who Principal, leaves []*leaf, f Finding, inside []bool, now time.Time) (held []*leaf, reason errs.Reason) {
 	held, reason = leaves[:0], errs.NoRelation
 	for i, l := range leaves {
-		permitted := who.permits(l.check, now)
+		permitted := who.permits(l.check, now) && (inside == nil || inside[i])
 		if f.Answers[i].Allowed && !permitted {
 			reason = errs.OutsideMandate
 		}

@@ -232,7 +232,7 @@ func (s short) Evaluate(context.Context, authz.Principal, string, []authz.Named)
 
 func TestMissingAnswersAreRefused(t *testing.T) {
 	open := func(v ...authz.Verdict) *authz.Gate {
-		gate, err := authz.NewGate(mint.New(), short{}, short{v}, new(gatetest.Recorder), "", gatetest.NewClock())
+		gate, err := authz.NewGate(mint.New(), short{}, flat{}, short{v}, new(gatetest.Recorder), "", gatetest.NewClock())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,11 +257,12 @@ func TestMissingAnswersAreRefused(t *testing.T) {
 func TestGateWantsItsKeyAndAllItsParts(t *testing.T) {
 	clk, rec := gatetest.NewClock(), new(gatetest.Recorder)
 	for name, build := range map[string]func() (*authz.Gate, error){
-		"no key":       func() (*authz.Gate, error) { return authz.NewGate(mint.Key{}, short{}, short{}, rec, "", clk) },
-		"no relations": func() (*authz.Gate, error) { return authz.NewGate(mint.New(), nil, short{}, rec, "", clk) },
-		"no policy":    func() (*authz.Gate, error) { return authz.NewGate(mint.New(), short{}, nil, rec, "", clk) },
-		"no recorder":  func() (*authz.Gate, error) { return authz.NewGate(mint.New(), short{}, short{}, nil, "", clk) },
-		"no clock":     func() (*authz.Gate, error) { return authz.NewGate(mint.New(), short{}, short{}, rec, "", nil) },
+		"no key":       func() (*authz.Gate, error) { return authz.NewGate(mint.Key{}, short{}, flat{}, short{}, rec, "", clk) },
+		"no relations": func() (*authz.Gate, error) { return authz.NewGate(mint.New(), nil, flat{}, short{}, rec, "", clk) },
+		"no tree":      func() (*authz.Gate, error) { return authz.NewGate(mint.New(), short{}, nil, short{}, rec, "", clk) },
+		"no policy":    func() (*authz.Gate, error) { return authz.NewGate(mint.New(), short{}, flat{}, nil, rec, "", clk) },
+		"no recorder":  func() (*authz.Gate, error) { return authz.NewGate(mint.New(), short{}, flat{}, short{}, nil, "", clk) },
+		"no clock":     func() (*authz.Gate, error) { return authz.NewGate(mint.New(), short{}, flat{}, short{}, rec, "", nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if gate, err := build(); err == nil || gate != nil {
@@ -386,7 +387,7 @@ func TestHoldFailsOnceTheGroundsChanged(t *testing.T) {
 }
 
 func TestDecisionWithoutStampsDoesNotHold(t *testing.T) {
-	gate, err := authz.NewGate(mint.New(), short{}, short{[]authz.Verdict{{}}}, new(gatetest.Recorder), "", gatetest.NewClock())
+	gate, err := authz.NewGate(mint.New(), short{}, flat{}, short{[]authz.Verdict{{}}}, new(gatetest.Recorder), "", gatetest.NewClock())
 	if err != nil {
 		t.Fatal(err)
 	}

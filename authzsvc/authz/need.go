@@ -147,6 +147,17 @@ type expr struct {
 type leaf struct {
 	check  Check
 	object Named
+	opens  bool // a collection whose members are decided for themselves
+}
+
+// opening returns e as what opens a collection.
+func (e *expr) opening() *expr {
+	if e == nil || e.leaf == nil {
+		return e
+	}
+	l := *e.leaf
+	l.opens = true
+	return &expr{leaf: &l}
 }
 
 // leaves returns the leaves of e in order, in a slice of the caller's own.

@@ -80,6 +80,10 @@ type Mandate struct {
 	// Permissions maps a definition to the permissions included; a definition that is missing is left out whole.
 	// nil means the default.
 	Permissions map[string][]string
+	// Roots are the objects that it is limited to: these, and what stands below one of them in the tree of files, wherever
+	// that is moved. nil means no limit, and an empty list nothing. A collection of the tenant may be opened whatever the
+	// roots are, and shows what stands below them; what else asks about the tenant needs the tenant as a root.
+	Roots []Ref
 	// Expires ends the mandate; zero means that it does not end by itself.
 	Expires time.Time
 }

@@ -34,7 +34,7 @@ type sieve struct {
 // Within is the need for a collection whose members are decided one by one: n opens it, and policy is asked about each
 // member as about operation op, so that what op refuses on an object also hides the object from the list.
 func Within[P Permission[O], O Object, G any](gate *Gate, n Need[G], op string) Need[Scope[P, O]] {
-	return Need[Scope[P, O]]{expr: n.expr, grant: func(d *Decision) Scope[P, O] {
+	return Need[Scope[P, O]]{expr: n.expr.opening(), grant: func(d *Decision) Scope[P, O] {
 		return Scope[P, O]{s: &sieve{gate: gate, d: d, op: op, digest: sha256.New()}}
 	}}
 }
@@ -119,6 +119,9 @@ func (s *sieve) admit(ctx context.Context, permission string, members []Member, 
 	}
 	for i, m := range members {
 		pass[i] = pass[i] && who.permits(Check{m.Object.Type, m.Object.ID, permission}, now)
+	}
+	if err := s.gate.keepInside(ctx, who, members, pass); err != nil {
+		return nil, errs.New(errs.Unavailable, "the decision could not be made").Because(err)
 	}
 	if err := s.consult(ctx, named, pass, meets); err != nil {
 		return nil, err

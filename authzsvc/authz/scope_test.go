@@ -168,7 +168,7 @@ func TestScopeThatPolicyDoesNotJudgeAdmitsNothing(t *testing.T) {
 		"two verdicts for none":    {verdicts: []authz.Verdict{{}, {}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			gate, err := authz.NewGate(mint.New(), holding{}, j, new(gatetest.Recorder), "", gatetest.NewClock())
+			gate, err := authz.NewGate(mint.New(), holding{}, flat{}, j, new(gatetest.Recorder), "", gatetest.NewClock())
 			if err != nil {
 				t.Fatal(err)
 			}

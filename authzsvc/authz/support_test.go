@@ -3,6 +3,7 @@ package authz_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"nexus/authzsvc/authz"
@@ -12,6 +13,17 @@ import (
 )
 
 var errBroken = errors.New("broken")
+
+// flat is a tree in which nothing stands in anything.
+type flat struct{}
+
+func (flat) Below(_ context.Context, _ string, roots, objects []authz.Ref) ([]bool, error) {
+	below := make([]bool, len(objects))
+	for i, o := range objects {
+		below[i] = slices.Contains(roots, o)
+	}
+	return below, nil
+}
 
 func file(path string) schema.File {
 	return schema.File{Address: schema.Address{Tenant: "acme", Path: path, Anchor: "f" + path}}

@@ -15,15 +15,15 @@ func path(t Trace) (steps []step, whole bool) {
 	if t.Root == nil || t.Root.Result == No {
 		return nil, true
 	}
-	return ways(t.Subject, t.Root)
+	return ways(Subject{Ref: t.Subject, Relation: t.Set}, t.Root)
 }
 
-func ways(subject authz.Ref, n *Node) (steps []step, whole bool) {
+func ways(subject Subject, n *Node) (steps []step, whole bool) {
 	taken := successes(n)
 	whole = !n.Cached && n.Batch == 0
 	if len(taken) == 0 {
 		if n.Stored || n.Cached {
-			steps = append(steps, step{Subject{Ref: subject}, n.Permission, n.Object})
+			steps = append(steps, step{subject, n.Permission, n.Object})
 		}
 		return steps, whole
 	}

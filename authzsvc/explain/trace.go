@@ -8,6 +8,7 @@ import (
 // Trace is how the engine came to the answer of one check, at one revision.
 type Trace struct {
 	Subject    authz.Ref
+	Set        string // for all who have this relation to Subject: member of group:eng#member; empty for Subject itself
 	Check      authz.Check
 	At         relations.Revision
 	Root       *Node // nil when the engine gave up before it had anything to tell

@@ -17,6 +17,8 @@ import (
 type Config struct {
 	// Relations answers one check for subjects, in requests and in lists; nil holds everything.
 	Relations func(subjects []authz.Ref, c authz.Check) bool
+	// Below reports whether object stands at or below one of roots; nil takes ids for paths.
+	Below func(roots []authz.Ref, object authz.Ref) bool
 	// Incomplete marks answers on which the engine gave up; nil marks none.
 	Incomplete func(c authz.Check) bool
 	// Unanswered makes the relations fail with it.
@@ -48,7 +50,7 @@ func (c Config) Gate(t testing.TB) (*authz.Gate, *Recorder) {
 		c.Clock = clock.System{}
 	}
 	rec := &Recorder{refusal: c.Unrecorded}
-	gate, err := authz.NewGate(mint.New(), relations{c}, policy{c}, rec, "schema-digest", c.Clock)
+	gate, err := authz.NewGate(mint.New(), relations{c}, tree{c}, policy{c}, rec, "schema-digest", c.Clock)
 	if err != nil {
 		t.Fatalf("NewGate: %v", err)
 	}

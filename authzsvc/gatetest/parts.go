@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,30 @@ func (r relations) Sift(ctx context.Context, subjects []authz.Ref, permission st
 
 func (r relations) holds(subjects []authz.Ref, c authz.Check) bool {
 	return r.Relations == nil || r.Relations(subjects, c)
+}
+
+type tree struct{ Config }
+
+// Below answers from the Config.
+func (t tree) Below(ctx context.Context, _ string, roots, objects []authz.Ref) ([]bool, error) {
+	if err := errors.Join(ctx.Err(), t.Unanswered); err != nil {
+		return nil, err
+	}
+	below := t.Config.Below
+	if below == nil {
+		below = byPath
+	}
+	all := make([]bool, len(objects))
+	for i, o := range objects {
+		all[i] = below(roots, o)
+	}
+	return all, nil
+}
+
+func byPath(roots []authz.Ref, object authz.Ref) bool {
+	return slices.ContainsFunc(roots, func(r authz.Ref) bool {
+		return r.Type == object.Type && (r.ID == object.ID || strings.HasPrefix(object.ID, strings.TrimSuffix(r.ID, "/")+"/"))
+	})
 }
 
 type policy struct{ Config }

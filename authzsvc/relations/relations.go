@@ -54,19 +54,30 @@ type Writer interface {
 	Write(ctx context.Context, tx sqldb.Tx, updates ...Update) error
 	// DeleteObject deletes every relationship of which object is the resource or the subject.
 	DeleteObject(ctx context.Context, tx sqldb.Tx, object authz.Ref) error
+	// Trim deletes up to n relationships that f selects, be they expired, and returns them: fewer when no more are left in tx.
+	Trim(ctx context.Context, tx sqldb.Tx, f Filter, n int) ([]Relationship, error)
+	// Find returns the relationship of r's resource, relation and subject as tx sees it, with its expiry, and whether it is
+	// there: one that has expired is not.
+	Find(ctx context.Context, tx sqldb.Tx, r Relationship) (Relationship, bool, error)
 }
 
 // Filter selects relationships; an empty field matches everything. ResourceType or SubjectType must be set.
 type Filter struct {
 	ResourceType, ResourceID, Relation      string
 	SubjectType, SubjectID, SubjectRelation string
+	ResourcePrefix                          string       // ids of resources that begin so; for a ResourceType without ResourceID
+	After                                   Relationship // only what follows this one in the order of Read; zero: from the start
 }
+
+// BySubject reports whether Read yields what f selects in the order of one subject's relationships.
+func (f Filter) BySubject() bool { return f.SubjectID != "" && f.ResourceID == "" }
 
 // Reader reads relationships.
 type Reader interface {
 	// Head returns the newest published revision. Every write that has returned is visible at it, and every expiry that has
 	// passed has taken effect.
 	Head(ctx context.Context) (Revision, error)
-	// Read calls yield for each relationship that f selects as of at, in order of resource, relation, subject, until yield returns false.
+	// Read calls yield for each relationship that f selects as of at, until yield returns false: in order of resource,
+	// relation and subject; of one subject's, in order of the subject's relation, the resource's type, relation and resource.
 	Read(ctx context.Context, at Revision, f Filter, yield func(Relationship) bool) error
 }

@@ -20,7 +20,8 @@ import (
 
 // Run holds a database against every claim of the suite. open returns a new, empty one each time; Run closes it.
 func Run(t *testing.T, open func(t testing.TB) sqldb.DB) {
-	for _, claim := range slices.Concat(names, lists, writes, folders, reserved, moves, deletes, versions, history, restores, owners, people, tuples, effects) {
+	for _, claim := range slices.Concat(names, lists, writes, folders, reserved, moves, deletes, versions, history, restores, owners, people, tuples, groups,
+		sweeps, shared, effects) {
 		t.Run(nameOf(claim), func(t *testing.T) {
 			k := newKit(t, open(t))
 			claim(k)
@@ -61,6 +62,7 @@ func newKit(t *testing.T, db sqldb.DB) *kit {
 	}
 	k := &kit{T: t, db: db, rels: NewRelations(), clock: gatetest.NewClock(), ann: gatetest.User(storage.DefaultTenant, "ann")}
 	k.gate, k.notes = gatetest.AllowAll(t)
+	k.rels.Clock = k.clock
 	k.store = storage.New(db, k.rels, k.rels, k.clock)
 	k.files = k.store.Files()
 	if _, founded, err := k.store.Founding().Found(t.Context()); err != nil || !founded {

@@ -1,6 +1,9 @@
 package storagetest
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,6 +12,7 @@ import (
 	"nexus/authzsvc/gatetest"
 	"nexus/authzsvc/relations"
 	"nexus/internal/errs"
+	"nexus/internal/sqldb"
 	"nexus/schema"
 	"nexus/storage"
 )
@@ -22,7 +26,9 @@ var tuples = []func(*kit){
 	endedRelationshipIsGone,
 	relationshipsOfTheStoreCannotBeEnded,
 	onlyWhatExistsIsLinked,
-	groupsAreFoundedOnce,
+	listRacingAnUnshareLeavesNoID,
+	pagesOfTuplesJoinToTheWhole,
+	listsOfATenantAreOfThatTenantAlone,
 }
 
 func sameRelationshipHasOneID(k *kit) {
@@ -57,13 +63,14 @@ func idsOfAnotherTenantAreNotFound(k *kit) {
 	k.found("other")
 	k.mustPut("/f", "x")
 	id := k.share("/f", "bob")
-	object, relation, found, err := k.store.Names().Tuple(k.Context(), storage.DefaultTenant, id)
-	if err != nil || !found || relation != "direct_viewer" || object != k.at("/f").Named().Ref {
-		k.Errorf("Tuple = %v, %s, %v, %v", object, relation, found, err)
+	known, found, err := k.store.Names().Tuple(k.Context(), storage.DefaultTenant, id)
+	object := known.Resource
+	if err != nil || !found || known.Relation != "direct_viewer" || object != k.at("/f").Named().Ref {
+		k.Errorf("Tuple = %v, %v, %v", known, found, err)
 	}
 	for _, tenant := range []string{"other", "", "nowhere"} {
-		if object, _, found, err := k.store.Names().Tuple(k.Context(), tenant, id); err != nil || found || !object.IsZero() {
-			k.Errorf("in %q: %v, %v, %v", tenant, object, found, err)
+		if r, found, err := k.store.Names().Tuple(k.Context(), tenant, id); err != nil || found || !r.Resource.IsZero() {
+			k.Errorf("in %q: %v, %v, %v", tenant, r, found, err)
 		}
 	}
 	theirs := gatetest.User("other", "ann")
@@ -79,14 +86,17 @@ func idsOfAnotherTenantAreNotFound(k *kit) {
 	}
 }
 
+// page is one that holds all there is.
+var page = storage.Page{Limit: storage.MaxPage}
+
 func (k *kit) tuplesOn(path string) map[string]storage.Tuple {
 	k.Helper()
-	all, err := k.store.Shares().OnFile(k.Context(), grant(k, k.file(path).Share()))
+	all, err := k.store.Shares().OnFile(k.Context(), grant(k, k.file(path).Share()), relations.Filter{}, page)
 	if err != nil {
 		k.Fatal(err)
 	}
 	byName := map[string]storage.Tuple{}
-	for _, t := range all {
+	for _, t := range all.Tuples {
 		byName[t.Relation+"@"+t.Subject.ID] = t
 	}
 	return byName
@@ -105,14 +115,14 @@ func listingGivesMissingIDsOnce(k *kit) {
 		}
 	}
 	for _, err := range race(4, func(int) error {
-		_, err := k.store.Shares().In(k.Context(), grant(k, schema.Home(k.ann).Administer()), relations.Filter{ResourceType: "file"})
+		_, err := k.store.Shares().In(k.Context(), grant(k, schema.Home(k.ann).Administer()), relations.Filter{ResourceType: "file"}, page)
 		return err
 	}) {
 		if err != nil {
 			k.Errorf("listing at once: %v", err)
 		}
 	}
-	if all, err := k.store.Shares().OnFile(k.Context(), grant(k, k.file("/missing").Share())); err != nil || len(all) != 0 {
+	if all, err := k.store.Shares().OnFile(k.Context(), grant(k, k.file("/missing").Share()), relations.Filter{}, page); err != nil || len(all.Tuples) != 0 {
 		k.Errorf("of what has no row: %v, %v", all, err)
 	}
 }
@@ -141,12 +151,12 @@ func relationshipsOfTheStoreCannotBeEnded(k *kit) {
 	k.mustFail("end the place in the tree", err, errs.Invalid, errs.NotValid)
 
 	administer := schema.Home(k.ann).Administer()
-	all, err := k.store.Shares().In(k.Context(), grant(k, administer), relations.Filter{ResourceType: "tenant", ResourceID: "default"})
+	all, err := k.store.Shares().In(k.Context(), grant(k, administer), relations.Filter{ResourceType: "tenant", ResourceID: "default"}, page)
 	if err != nil {
 		k.Fatal(err)
 	}
 	kinds := map[string]bool{}
-	for _, t := range all {
+	for _, t := range all.Tuples {
 		if t.Relation == "member" {
 			continue
 		}
@@ -193,37 +203,116 @@ func anyOf(err error, kinds ...errs.Kind) bool {
 	return false
 }
 
-func groupsAreFoundedOnce(k *kit) {
-	eng, err := schema.GroupOf(storage.DefaultTenant, "eng")
+func listRacingAnUnshareLeavesNoID(k *kit) {
+	k.mustPut("/f", "x")
+	id := k.share("/f", "bob")
+	k.statement(forgetIDs)
+	raced := false
+	k.rels.AfterRead = func() {
+		if k.rels.AfterRead = nil; !raced {
+			raced = true
+			k.endByHand(k.at("/f").Named().Ref, "direct_viewer", user("bob").Ref)
+		}
+	}
+	if _, listed := k.tuplesOn("/f")["direct_viewer@default/bob"]; listed {
+		k.Error("what was ended is listed")
+	}
+	k.mustKnow(id, false)
+	if left := k.pairs(idsOfViewers); len(left) > 0 || !raced {
+		k.Errorf("%d ids of what is gone; raced: %v", len(left), raced)
+	}
+}
+
+var (
+	forgetIDs    = sqldb.SQL(`DELETE FROM tuples`)
+	idsOfViewers = sqldb.SQL(`SELECT id, id FROM tuples WHERE relation = 'direct_viewer'`)
+)
+
+// endByHand ends a relationship as another server's transaction would.
+func (k *kit) endByHand(resource authz.Ref, relation string, subject authz.Ref) {
+	k.Helper()
+	r := relations.Relationship{Resource: resource, Relation: relation, Subject: subject}
+	err := k.db.Tx(k.Context(), func(ctx context.Context, tx sqldb.Tx) error {
+		return k.rels.Write(ctx, tx, relations.Update{Kind: relations.Delete, Relationship: r})
+	})
 	if err != nil {
 		k.Fatal(err)
 	}
-	found := func(name string) (string, error) {
-		return k.store.Shares().Found(k.Context(), grant(k, schema.Home(k.ann).Administer()), eng, "member", user(name), time.Time{})
+}
+
+// walk lists page by page and returns the ids, in order.
+func (k *kit) walk(limit int, list func(storage.Page) (storage.Tuples, error)) (ids []string) {
+	k.Helper()
+	for p := (storage.Page{Limit: limit}); ; {
+		part, err := list(p)
+		if err != nil {
+			k.Fatal(err)
+		}
+		if len(part.Tuples) > limit || part.More && len(part.Tuples) < limit {
+			k.Errorf("a page of %d has %d, more to come: %v", limit, len(part.Tuples), part.More)
+		}
+		for _, t := range part.Tuples {
+			ids = append(ids, t.ID)
+		}
+		if !part.More {
+			return ids
+		}
+		p.After = part.Last
 	}
-	for _, name := range []string{"ann", "bob"} {
-		if _, err := found(name); err != nil {
+}
+
+func pagesOfTuplesJoinToTheWhole(k *kit) {
+	k.mustPut("/f", "x")
+	for i := range 98 { // with parent and owner: 100 on the file
+		k.share("/f", fmt.Sprint("u", i))
+	}
+	k.mustEnrol("bob", "eng")
+	file, administer := grant(k, k.file("/f").Share()), grant(k, schema.Home(k.ann).Administer())
+	for name, list := range map[string]func(storage.Page) (storage.Tuples, error){
+		"file": func(p storage.Page) (storage.Tuples, error) {
+			return k.store.Shares().OnFile(k.Context(), file, relations.Filter{}, p)
+		},
+		"tenant": func(p storage.Page) (storage.Tuples, error) {
+			return k.store.Shares().In(k.Context(), administer, relations.Filter{}, p)
+		},
+		"own": func(p storage.Page) (storage.Tuples, error) {
+			return k.store.Shares().Of(k.Context(), grant(k, schema.Home(k.ann).Access()), relations.Filter{}, p)
+		},
+	} {
+		whole := k.walk(storage.MaxPage, list)
+		if name == "file" && len(whole) != 100 || name == "tenant" && len(whole) <= 100 || len(whole) == 0 {
+			k.Errorf("%s: %d relationships", name, len(whole))
+		}
+		for _, limit := range []int{1, 99, 100, 101, len(whole)} {
+			if got := k.walk(limit, list); !slices.Equal(got, whole) {
+				k.Errorf("%s in pages of %d: %d, the whole has %d", name, limit, len(got), len(whole))
+			}
+		}
+	}
+}
+
+func listsOfATenantAreOfThatTenantAlone(k *kit) {
+	k.found("other")
+	theirs := gatetest.User("other", "ann")
+	for _, who := range []authz.Principal{k.ann, theirs} {
+		if _, err := k.putAs(who, "/f", "x", storage.Condition{}); err != nil {
 			k.Fatal(err)
 		}
 	}
-	home := authz.Ref{Type: "tenant", ID: "default"}
-	n := 0
-	for _, r := range k.rels.All() {
-		if r.Resource == eng.Named().Ref && r.Relation == "tenant" {
-			n++
+	all, err := k.store.Shares().In(k.Context(), grantTo(k, theirs, schema.Home(theirs).Administer()), relations.Filter{}, page)
+	if err != nil || len(all.Tuples) == 0 {
+		k.Fatalf("%v, %v", all, err)
+	}
+	for _, t := range all.Tuples {
+		if schema.TenantOf(t.Resource) != "other" {
+			k.Errorf("%s is listed", t)
 		}
 	}
-	if n != 1 || !k.related(eng.Named().Ref, "tenant", home) {
-		k.Errorf("the group belongs to %d tenants", n)
-	}
-	tenants, err := k.store.Shares().OnGroup(k.Context(), grant(k, eng.Manage()))
-	if err != nil {
-		k.Fatal(err)
-	}
-	for _, t := range tenants {
-		if t.Relation == "tenant" {
-			_, err := k.store.Shares().Expel(k.Context(), grant(k, eng.Manage()), t.ID)
-			k.mustFail("end the group's tenant", err, errs.Invalid, errs.NotValid)
+	for _, f := range []relations.Filter{
+		{ResourceType: "file", ResourceID: k.at("/f").Anchor}, {ResourceType: "tenant", ResourceID: "default"}, {SubjectType: "user", SubjectID: "default/ann"},
+	} {
+		if all, err := k.store.Shares().In(k.Context(), grantTo(k, theirs, schema.Home(theirs).Administer()), f, page); err != nil || len(all.Tuples) > 0 {
+			k.Errorf("%+v: %v, %v", f, all.Tuples, err)
 		}
 	}
 }

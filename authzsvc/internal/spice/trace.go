@@ -16,11 +16,16 @@ import (
 // one object; it always finds what the schema writes first, a direct relation before an inherited one. Without full the
 // answer may come from the cache: the trace then ends in nodes that say Cached, or that stand for a Batch.
 func (e *Engine) Explain(ctx context.Context, at relations.Revision, subject authz.Ref, check authz.Check, full bool) (explain.Trace, error) {
+	return e.ExplainSet(ctx, at, explain.Subject{Ref: subject}, check, full)
+}
+
+// ExplainSet is Explain for one subject, or for all who have a relation to it at once.
+func (e *Engine) ExplainSet(ctx context.Context, at relations.Revision, subject explain.Subject, check authz.Check, full bool) (explain.Trace, error) {
 	s, err := e.snapshot(ctx, at)
 	if err != nil {
 		return explain.Trace{}, err
 	}
-	if err := e.known(ctx, s, []authz.Ref{subject}, []authz.Check{check}); err != nil {
+	if err := e.known(ctx, s, []authz.Ref{subject.Ref}, []authz.Check{check}); err != nil {
 		return explain.Trace{}, err
 	}
 	server := e.server
@@ -29,11 +34,11 @@ func (e *Engine) Explain(ctx context.Context, at relations.Revision, subject aut
 			return explain.Trace{}, err
 		}
 	}
-	t := explain.Trace{Subject: subject, Check: check, At: at}
+	t := explain.Trace{Subject: subject.Ref, Set: subject.Relation, Check: check, At: at}
 	response, err := e.ask(ctx, server, s, subject, check)
 	switch {
 	case tooDeep(err):
-		e.giveUp(ctx, Incomplete{At: at, Subject: subject, Check: check})
+		e.giveUp(ctx, Incomplete{At: at, Subject: subject.Ref, Check: check})
 		t.Incomplete = true
 	case err != nil:
 		return explain.Trace{}, fault(err)
@@ -46,14 +51,14 @@ func (e *Engine) Explain(ctx context.Context, at relations.Revision, subject aut
 	return t, nil
 }
 
-func (e *Engine) ask(ctx context.Context, server *server, s snapshot, subject authz.Ref, check authz.Check) (*v1.CheckPermissionResponse, error) {
+func (e *Engine) ask(ctx context.Context, server *server, s snapshot, subject explain.Subject, check authz.Check) (*v1.CheckPermissionResponse, error) {
 	consistency, err := e.consistency(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	return server.permissions.CheckPermission(ctx, &v1.CheckPermissionRequest{
 		Consistency: consistency, Resource: reference(check.Object()), Permission: check.Permission,
-		Subject: &v1.SubjectReference{Object: reference(subject)}, WithTracing: true,
+		Subject: &v1.SubjectReference{Object: reference(subject.Ref), OptionalRelation: subject.Relation}, WithTracing: true,
 	})
 }
 

@@ -176,6 +176,9 @@ func selected(f relations.Filter) (*query, error) {
 		return nil, errs.New(errs.Invalid, "a filter needs a type of resource or of subject")
 	}
 	q := newQuery(byResource)
+	if f.BySubject() {
+		q.order = byReverse
+	}
 	for _, c := range []struct{ column, value string }{
 		{"rt", f.ResourceType}, {"ro", f.ResourceID}, {"rr", f.Relation},
 		{"st", f.SubjectType}, {"so", f.SubjectID}, {"sr", f.SubjectRelation},
@@ -184,7 +187,24 @@ func selected(f relations.Filter) (*query, error) {
 			q.is(c.column, c.value)
 		}
 	}
+	if f.After.Resource.Type != "" {
+		q.after = keyOfEdge(f.After)
+	}
+	if f.ResourcePrefix != "" {
+		q.below(f.ResourcePrefix)
+	}
 	return q, nil
+}
+
+// below holds the resource to ids that begin with p. Behind a cursor that lies among them only their end counts: a second
+// lower bound could keep SQLite from seeking to the cursor.
+func (q *query) below(p string) {
+	if q.after == nil || q.after.ro < p {
+		q.also("ro >= ?", p)
+	}
+	if end, ok := afterPrefix(p); ok {
+		q.also("ro < ?", end)
+	}
 }
 
 // matches reports whether f selects k, of which the resource is known to match.

@@ -19,12 +19,12 @@ type tree struct {
 	relations [2]string
 	subject   string // the subject's relation in such an edge
 	limit     int    // edges of the longest chain
-	words     string
+	one, many string // what people call such objects
 }
 
 var trees = map[string]tree{
-	"file":  {"file", [2]string{"parent", "link"}, tuple.Ellipsis, 100, "folders"},
-	"group": {"group", [2]string{"manager", "member"}, "member", 16, "groups"},
+	"file":  {"file", [2]string{"parent", "link"}, tuple.Ellipsis, 100, "folder", "folders"},
+	"group": {"group", [2]string{"manager", "member"}, "member", 16, "group", "groups"},
 }
 
 const (
@@ -79,7 +79,7 @@ var (
 	sqlDown = sqldb.OnlySQLite(`SELECT DISTINCT ro FROM rel INDEXED BY rel_reverse
 		WHERE st = $1 AND so = $2 AND sr = $6 AND rt = $1 AND ` + edgeColumns)
 	sqlSets = sqldb.OnlySQLite(`SELECT count(*) FROM (SELECT 1 FROM rel WHERE rt = $1 AND ro = $2 AND rr = $3 AND st = $4
-		AND sr <> '...' AND deleted = 9223372036854775807 LIMIT $5)`)
+		AND sr <> '...' AND deleted = 9223372036854775807 AND expiry > $6 LIMIT $5)`)
 )
 
 // mayHold refuses a change that would close a cycle or go over a limit.
@@ -107,7 +107,7 @@ func (j *join) fewSets(ctx context.Context, c *change) error {
 	n := 0
 	for _, st := range m.setTypes(c.rt, c.rr) {
 		var more int
-		if err := j.tx.Row(ctx, sqlSets, c.rt, c.ro, c.rr, st, maxSets).Scan(&more); err != nil {
+		if err := j.tx.Row(ctx, sqlSets, c.rt, c.ro, c.rr, st, maxSets, j.rev).Scan(&more); err != nil {
 			return err
 		}
 		n += more
@@ -118,7 +118,7 @@ func (j *join) fewSets(ctx context.Context, c *change) error {
 	if old, err := j.live(ctx, &c.key); err != nil || old != nil {
 		return err
 	}
-	return errs.New(errs.Invalid, "%s#%s has %d subject sets already", c.resource(), c.rr, n).Marked(errs.NotValid)
+	return errs.New(errs.Invalid, "relation %s has %d groups on this %s already", c.rr, n, c.rt).Marked(errs.NotValid)
 }
 
 // mayLink refuses an edge that closes a cycle or makes a chain too long. An object with nothing below it can close none.
@@ -138,7 +138,7 @@ func (j *join) mayLink(ctx context.Context, t tree, c *change) error {
 	}
 	switch {
 	case errors.Is(err, errCycle):
-		return errs.New(errs.Invalid, "%s would contain itself", c.resource()).Marked(errs.NotValid)
+		return errs.New(errs.Invalid, "the %s would contain itself", t.one).Marked(errs.NotValid)
 	case err != nil:
 		return err
 	case above+1+height <= t.limit:
@@ -152,7 +152,7 @@ func (j *join) mayLink(ctx context.Context, t tree, c *change) error {
 	if above+1+height <= t.limit {
 		return nil
 	}
-	return errs.New(errs.Invalid, "more than %d %s would lie within one another", t.limit, t.words).Marked(errs.NotValid)
+	return errs.New(errs.Invalid, "more than %d %s would lie within one another", t.limit, t.many).Marked(errs.NotValid)
 }
 
 // linked keeps the heights right after an edge was written, whoever wrote it.
@@ -329,7 +329,7 @@ func (w *walk) below(ctx context.Context, id string, most int) (int, error) {
 func (w *walk) step(ctx context.Context, s *sqldb.Stmt, id string) ([]string, error) {
 	ids, err := w.j.neighbours(ctx, s, id, w.t)
 	if w.edges += len(ids); err == nil && w.edges > maxWalk {
-		return nil, errs.New(errs.Invalid, "too many %s lie around this one to look at", w.t.words).Marked(errs.NotValid)
+		return nil, errs.New(errs.Invalid, "too many %s lie around this one to look at", w.t.many).Marked(errs.NotValid)
 	}
 	return ids, err
 }

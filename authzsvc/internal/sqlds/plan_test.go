@@ -91,7 +91,7 @@ func TestQueriesOfTheWriterSeek(t *testing.T) {
 	}{
 		{"up", sqlUp, []any{"file", "a", "parent", "link", 1}, "PRIMARY KEY (rt=? AND ro=? AND rr=?"},
 		{"down", sqlDown, []any{"file", "a", "parent", "link", 1, "..."}, "rel_reverse (st=? AND so=? AND sr=? AND rt=? AND rr=?"},
-		{"sets", sqlSets, []any{"file", "a", "direct_viewer", "group", 10}, "PRIMARY KEY (rt=? AND ro=? AND rr=? AND st=?"},
+		{"sets", sqlSets, []any{"file", "a", "direct_viewer", "group", 10, 1}, "PRIMARY KEY (rt=? AND ro=? AND rr=? AND st=?"},
 	} {
 		plan := explain(t, d, c.s.Text(sqldb.SQLite), c.args)
 		if !strings.Contains(plan, c.seeks) || strings.Contains(plan, "SCAN rel") {

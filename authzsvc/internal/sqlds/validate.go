@@ -54,7 +54,7 @@ func formedID(id string) error {
 	}
 	for i := range len(id) {
 		if !inID(id[i]) {
-			return errs.New(errs.Invalid, "object id %q holds a byte that must be quoted", id).Marked(errs.NotValid)
+			return errs.New(errs.Invalid, "an object id holds a byte that must be quoted").Marked(errs.NotValid)
 		}
 	}
 	return nil
@@ -77,19 +77,23 @@ func withinTenant(k *key) error {
 	if resource == subject || subject == "" && k.rr == "platform" {
 		return nil
 	}
-	return errs.New(errs.Invalid, "%s:%s and %s:%s belong to different tenants", k.rt, k.ro, k.st, k.so).Marked(errs.CrossTenant)
+	return errs.New(errs.Invalid, "the subject and the object belong to different tenants").Marked(errs.CrossTenant)
 }
 
 // changeOf returns u in the words of the tables.
 func changeOf(u relations.Update) change {
-	c := change{kind: u.Kind, expiry: never, key: key{
-		u.Resource.Type, u.Resource.ID, u.Relation, u.Subject.Type, u.Subject.ID, u.SubjectRelation,
-	}}
-	if c.sr == "" {
-		c.sr = tuple.Ellipsis
-	}
+	c := change{kind: u.Kind, expiry: never, key: *keyOfEdge(u.Relationship)}
 	if !u.Expires.IsZero() {
 		c.expiry = nanos(u.Expires)
 	}
 	return c
+}
+
+// keyOfEdge returns the key of r's rows.
+func keyOfEdge(r relations.Relationship) *key {
+	k := key{r.Resource.Type, r.Resource.ID, r.Relation, r.Subject.Type, r.Subject.ID, r.SubjectRelation}
+	if k.sr == "" {
+		k.sr = tuple.Ellipsis
+	}
+	return &k
 }

@@ -91,6 +91,47 @@ func (w writer) DeleteObject(ctx context.Context, tx sqldb.Tx, object authz.Ref)
 	return j.unknow(ctx, object)
 }
 
+// Trim implements relations.Writer.
+func (w writer) Trim(ctx context.Context, tx sqldb.Tx, f relations.Filter, n int) ([]relations.Relationship, error) {
+	j, err := w.d.join(tx)
+	if err != nil {
+		return nil, err
+	}
+	q, err := selected(f)
+	if err != nil {
+		return nil, err
+	}
+	q.includeExpired = true
+	var changes []change
+	for more := true; more && len(changes) < n; {
+		var page []row
+		if page, more, err = q.page(ctx, writerSource{j.conn}, j.rev, uint64(n-len(changes))); err != nil {
+			return nil, err
+		}
+		for i := range page {
+			changes = append(changes, change{kind: relations.Delete, key: page[i].key, old: &page[i]})
+		}
+	}
+	gone := make([]relations.Relationship, len(changes))
+	for i := range changes {
+		gone[i] = changes[i].old.edge()
+	}
+	return gone, j.apply(ctx, changes, nil)
+}
+
+// Find implements relations.Writer.
+func (w writer) Find(ctx context.Context, tx sqldb.Tx, r relations.Relationship) (relations.Relationship, bool, error) {
+	j, err := w.d.join(tx)
+	if err != nil {
+		return relations.Relationship{}, false, err
+	}
+	now, err := j.live(ctx, keyOfEdge(r))
+	if err != nil || now == nil || now.expiry <= j.rev {
+		return relations.Relationship{}, false, err
+	}
+	return now.edge(), true, nil
+}
+
 // unknow forgets the height of an object that has lost all its edges.
 func (j *join) unknow(ctx context.Context, r authz.Ref) error {
 	if _, ok := trees[r.Type]; !ok {
@@ -110,8 +151,7 @@ func inWords(err error) error {
 	var revision datastore.InvalidRevisionError
 	switch {
 	case errors.As(err, &exists):
-		r := row{key: exists.key, expiry: never}
-		return errs.New(errs.Exists, "there already is %s", r.edge())
+		return errs.New(errs.Exists, "the %s has this relationship already", exists.key.rt)
 	case errors.As(err, &revision) && revision.Reason() == datastore.RevisionStale:
 		return errs.New(errs.Precondition, "revision %s lies before the kept history", revision.InvalidRevision()).Because(err)
 	case errors.As(err, &revision):

@@ -25,7 +25,6 @@ var (
 	hasUser      = sqldb.SQL(`SELECT count(*) FROM users WHERE tenant = $1 AND id = $2`)
 	insertAgent  = sqldb.SQL(`INSERT INTO agents (tenant, id, owner, created) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, id) DO NOTHING`)
 	agentOwner   = sqldb.SQL(`SELECT owner FROM agents WHERE tenant = $1 AND id = $2`)
-	insertGroup  = sqldb.SQL(`INSERT INTO groups (tenant, id, created) VALUES ($1, $2, $3) ON CONFLICT (tenant, id) DO NOTHING`)
 	insertKey    = sqldb.SQL(`INSERT INTO api_keys (id, hash, prefix, last4, name, tenant, user_id, subject_type, subject_id, admin, platform, scopes,
 		created, expires, revoked, last_used) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0)`)
 	keyByHash = sqldb.SQL(`SELECT id, tenant, user_id, subject_type, subject_id, admin, platform, scopes, expires, revoked FROM api_keys WHERE hash = $1`)
@@ -77,12 +76,6 @@ func InsertAgent(ctx context.Context, tx sqldb.Tx, tenant, name, owner string, a
 func AgentOwner(ctx context.Context, q sqldb.Q, tenant, name string) (owner string, err error) {
 	err = q.Row(ctx, agentOwner, tenant, name).Scan(&owner)
 	return owner, err
-}
-
-// InsertGroup adds a group and reports whether it is new.
-func InsertGroup(ctx context.Context, tx sqldb.Tx, tenant, name string, at int64) (bool, error) {
-	n, err := tx.Exec(ctx, insertGroup, tenant, name, at)
-	return n > 0, err
 }
 
 // InsertKey adds a key.

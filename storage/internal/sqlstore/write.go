@@ -19,9 +19,10 @@ type Version struct {
 }
 
 var (
-	nextSeq   = sqldb.SQL(`UPDATE tenants SET seq = seq + 1 WHERE id = $1 RETURNING seq`)
-	insertDir = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, state, created, modified, since) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
-	setState  = sqldb.SQL(`UPDATE dirs SET state = $2, modified = $3, created = CASE WHEN state = 3 THEN $3 ELSE created END,
+	nextSeq    = sqldb.SQL(`UPDATE tenants SET seq = seq + 1 WHERE id = $1 RETURNING seq`)
+	lockTenant = sqldb.SQL(`UPDATE tenants SET seq = seq WHERE id = $1`)
+	insertDir  = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, state, created, modified, since) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
+	setState   = sqldb.SQL(`UPDATE dirs SET state = $2, modified = $3, created = CASE WHEN state = 3 THEN $3 ELSE created END,
 		since = CASE WHEN state = 3 THEN $4 ELSE since END WHERE id = $1`)
 	insertFile = sqldb.SQL(`INSERT INTO files (id, dir, name, version, etag, type, size, seq, created, modified, since)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $8)`)
@@ -39,6 +40,12 @@ var (
 func NextSeq(ctx context.Context, tx sqldb.Tx, tenant string) (seq int64, err error) {
 	err = tx.Row(ctx, nextSeq, tenant).Scan(&seq)
 	return seq, err
+}
+
+// LockTenant makes the tenant's changes wait until tx ends, without being one.
+func LockTenant(ctx context.Context, tx sqldb.Tx, tenant string) error {
+	_, err := tx.Exec(ctx, lockTenant, tenant)
+	return err
 }
 
 // InsertDir adds a folder.

@@ -17,6 +17,7 @@ import (
 	"nexus/cmd/nexus/internal/config"
 	"nexus/cmd/nexus/internal/node"
 	"nexus/internal/errs"
+	"nexus/storage"
 )
 
 func (a *app) serve() *cobra.Command {
@@ -46,7 +47,8 @@ Settings:
 func (a *app) runServer(ctx context.Context, c config.Config) (err error) {
 	log := logger(a.Err, c)
 	n, err := node.Open(ctx, node.Config{
-		DataDir: c.Data, PolicyDir: c.PolicyDir, Disabled: c.PolicyDisabled, History: c.History, Version: Version, Log: log,
+		DataDir: c.Data, PolicyDir: c.PolicyDir, Disabled: c.PolicyDisabled, History: c.History,
+		Limits: storage.Limits{Reserved: int(c.ReservedPaths)}, Version: Version, Log: log,
 		Record: audit.Options{KeepFor: c.AuditKeep, KeepBytes: c.AuditKeepBytes, ReserveBytes: c.AuditReserve},
 	})
 	if err != nil {

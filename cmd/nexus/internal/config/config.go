@@ -33,6 +33,7 @@ type Config struct {
 	PolicyDir      string        `koanf:"policy-dir"`
 	PolicyDisabled []string      `koanf:"policy-disabled"`
 	History        time.Duration `koanf:"history"`
+	ReservedPaths  int64         `koanf:"reserved-paths"`
 	AuditKeep      time.Duration `koanf:"audit-keep"`
 	AuditKeepBytes int64         `koanf:"audit-keep-bytes"`
 	AuditReserve   int64         `koanf:"audit-reserve-bytes"`
@@ -60,6 +61,7 @@ var settings = []setting{
 	{"policy-dir", "", "directory of your own *.rego policies"},
 	{"policy-disabled", []string{}, "ids of shipped policies to leave out"},
 	{"history", 30 * 24 * time.Hour, "how long relationships can be asked as of an earlier time"},
+	{"reserved-paths", int64(10_000), "paths of a tenant that are kept for grants on what does not exist yet"},
 	{"audit-keep", time.Duration(0), "delete segments of the record older than this; 0: never"},
 	{"audit-keep-bytes", int64(0), "delete the oldest segments of the record beyond this total; 0: never"},
 	{"audit-reserve-bytes", int64(64 << 20), "room given back to the record when the disk is full"},
@@ -175,6 +177,8 @@ func (c Config) check() error {
 		return errs.New(errs.Invalid, "log-format must be text or json, not %q", c.LogFormat)
 	case c.BodyLimit < 1024:
 		return errs.New(errs.Invalid, "body-limit must be at least 1024")
+	case c.ReservedPaths < 1:
+		return errs.New(errs.Invalid, "reserved-paths must be at least 1")
 	case c.History < 0 || c.AuditKeep < 0 || c.AuditKeepBytes < 0 || c.DrainFor < 0:
 		return errs.New(errs.Invalid, "history, audit-keep, audit-keep-bytes and drain-for must not be negative")
 	}

@@ -48,6 +48,37 @@ func (i inquiry) Expand(ctx context.Context, may authz.Proof, object authz.Ref, 
 	return all, err
 }
 
+func (i inquiry) Access(ctx context.Context, may authz.Proof, object authz.Ref, permission string, after storage.Subject, limit int) ([]ops.Accessor, bool, error) {
+	behind := explain.Subject{Ref: after.Ref, Relation: after.Relation}
+	page, more, err := i.service.Access(ctx, may, object, permission, behind, limit, i.paths)
+	all := make([]ops.Accessor, len(page))
+	for n, one := range page {
+		all[n] = accessor(one)
+	}
+	return all, more, err
+}
+
+func accessor(a authzsvc.Accessor) ops.Accessor {
+	out := ops.Accessor{Subject: storage.Subject{Ref: a.Subject.Ref, Relation: a.Subject.Relation}}
+	out.Way, out.Grant, out.On, out.Path, out.Partial = api.Inherited, a.Grant, shown(a.On), a.Path, a.Partial
+	if a.Direct {
+		out.Way = api.Direct
+	}
+	out.Through = make([]api.Ref, len(a.Through))
+	for n, group := range a.Through {
+		out.Through[n] = shown(group)
+	}
+	return out
+}
+
+// shown is an entity as a reference, which has no empty part: what is hidden is called so.
+func shown(e explain.Entity) api.Ref {
+	if e == explain.Hidden {
+		return api.Ref{e.Type, e.Type}
+	}
+	return api.Ref{e.Type, e.Name}
+}
+
 // paths names files by their paths.
 func (i inquiry) paths(ctx context.Context, refs []authz.Ref) map[authz.Ref]string {
 	known := map[authz.Ref]string{}

@@ -16,10 +16,11 @@ import (
 const (
 	sweepTrash       = "trash.sweep"
 	expireWorkspaces = "workspaces.expire"
+	sweepRelations   = "relations.sweep"
 )
 
 // servants are all of them. Rules may name them.
-var servants = []string{sweepTrash, expireWorkspaces}
+var servants = []string{sweepTrash, expireWorkspaces, sweepRelations}
 
 // chore is work that the server does by itself, in small steps, each of which is decided and recorded as every operation is.
 type chore struct {
@@ -47,6 +48,14 @@ func (n *Node) chores() []chore {
 		work: func(ctx context.Context, tenant string) (err error) {
 			for more := true; err == nil && more; {
 				more, err = step(ctx, n, expireWorkspaces, tenant, schema.Expirer, schema.Tenant.Expire, n.Store.Workspaces().Expire)
+			}
+			return err
+		},
+	}, {
+		name: sweepRelations, every: time.Second, waiting: n.Store.Chores().Overdue,
+		work: func(ctx context.Context, tenant string) (err error) {
+			for more := true; err == nil && more; {
+				more, err = step(ctx, n, sweepRelations, tenant, schema.Sweeper, schema.Tenant.Sweep, n.Store.Shares().Sweep)
 			}
 			return err
 		},

@@ -31,6 +31,7 @@ type Config struct {
 	Disabled  []string // ids of shipped policies to leave out
 	History   time.Duration
 	Record    audit.Options
+	Limits    storage.Limits // zero: storage.DefaultLimits
 	Version   string
 	Log       *slog.Logger
 	Clock     clock.Clock // nil: the machine's
@@ -102,6 +103,9 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	n.Store = storage.New(n.DB, n.Service.Writer(), n.Service.Reader(), c.Clock)
+	if c.Limits != (storage.Limits{}) {
+		n.Store.Limit(c.Limits)
+	}
 	n.Credentials = n.Store.Credentials()
 	if err := n.Store.Founding().Staff(ctx); err != nil {
 		return err

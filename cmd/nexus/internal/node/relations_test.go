@@ -145,11 +145,11 @@ func TestTuplesOfAPathWithoutARowAreNone(t *testing.T) {
 	k := newKit(t, Config{})
 	k.write(k.admin, "/w/f", "x")
 	for _, params := range []string{`{"subject":["file","/missing"]}`, `{"object":["file","/missing"]}`, `{"object":["file","/w/f/below"]}`} {
-		if all := k.do(k.admin, "rebac_list_tuples", params).([]api.Tuple); len(all) != 0 {
+		if all := k.do(k.admin, "rebac_list_tuples", params).(api.TupleList).Tuples; len(all) != 0 {
 			t.Errorf("tuples %s = %+v, want none", params, all)
 		}
 	}
-	if all := k.do(k.admin, "rebac_list_tuples", `{"subject":["file","/w"]}`).([]api.Tuple); len(all) != 1 || all[0].ObjectID != "/w/f" {
+	if all := k.do(k.admin, "rebac_list_tuples", `{"subject":["file","/w"]}`).(api.TupleList).Tuples; len(all) != 1 || all[0].ObjectID != "/w/f" {
 		t.Errorf("tuples of the folder = %+v, want its file", all)
 	}
 }
