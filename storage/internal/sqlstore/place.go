@@ -48,8 +48,8 @@ var (
 	unswept = sqldb.SQL(`SELECT id, tenant, path, folder, state, seq, deleted, author, swept FROM trash
 		WHERE tenant = $1 AND swept IS FALSE ORDER BY id LIMIT 1`)
 	setSwept  = sqldb.SQL(`UPDATE trash SET swept = TRUE WHERE id = $1`)
-	linksInto = sqldb.SQL(`SELECT id, tenant, resource_type, resource_id, relation, subject_type, subject_id, subject_relation, created
-		FROM tuples WHERE relation = 'link' AND subject_id IN (SELECT id FROM dirs WHERE tenant = $1 AND path >= $2 AND path < $3)`)
+	linksInto = sqldb.SQL(`SELECT ` + tupleColumns + ` FROM tuples
+		WHERE relation = 'link' AND subject_id IN (SELECT id FROM dirs WHERE tenant = $1 AND path >= $2 AND path < $3)`)
 )
 
 // LeaveFile notes where a file stood before the change of sequence seq.
