@@ -6,6 +6,7 @@ require (
 	github.com/authzed/authzed-go v1.9.0
 	github.com/authzed/spicedb v1.56.0
 	github.com/aymanbagabas/go-udiff v0.4.1
+	github.com/bmatcuk/doublestar/v4 v4.9.1
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-viper/mapstructure/v2 v2.5.0
 	github.com/google/uuid v1.6.0

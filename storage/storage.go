@@ -2,7 +2,8 @@
 // works on what was granted. To add a noun, write its façade here and its rows in internal/sqlstore.
 //
 // Four types work without a Grant, and each gives nothing away that a decision should guard: Names resolves what requests
-// call things, Credentials answers who holds a key, Founding sets up an empty store, and Chores tells where work waits.
+// call things, Credentials answers who holds a key, Founding sets up an empty store, and Chores tells where work waits, as
+// Search.Waiting does.
 package storage
 
 import (

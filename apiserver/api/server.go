@@ -57,6 +57,7 @@ func All() []op.Decl {
 		GetVersion.Decl, ListVersions.Decl, Rollback.Decl, DiffVersions.Decl,
 		RegisterWorkspace.Decl, UnregisterWorkspace.Decl, ListWorkspaces.Decl, GetWorkspace.Decl,
 		TakeSnapshot.Decl, RestoreWorkspace.Decl, WorkspaceLog.Decl, WorkspaceDiff.Decl,
+		Glob.Decl, Grep.Decl,
 		Relate.Decl, Check.Decl, Expand.Decl, Explain.Decl, Unrelate.Decl, Tuples.Decl,
 		ListAccess.Decl, SharedWithMe.Decl, ListGroups.Decl, GroupMembers.Decl, DeleteGroup.Decl,
 		CreateKey.Decl, Whoami.Decl, Health.Decl, Status.Decl,

@@ -60,6 +60,12 @@ func TestResultsArriveAsTheOperationReturnedThem(t *testing.T) {
 	same(t, c, api.GetMetadata, none, nil)
 	same(t, c, api.List, api.ListParams{Path: "/docs", Details: true}, api.ListResult{Details: true, Entries: []api.Metadata{sample, folder}})
 	same(t, c, api.List, api.ListParams{Path: "/docs"}, api.ListResult{Entries: []api.Metadata{{Path: "/docs/a.txt"}, {Path: "/docs/sub", IsDirectory: true}}})
+	same(t, c, api.Glob, api.GlobParams{Pattern: "*"}, api.GlobResult{Matches: []string{"/a"}, Complete: true})
+	same(t, c, api.Glob, api.GlobParams{Pattern: "*", Limit: 1}, api.GlobResult{Paged: true, Matches: []string{"/a"}, NextCursor: "c"})
+	same(t, c, api.Grep, api.GrepParams{Pattern: "x", MaxResults: 9}, api.GrepResult{Results: []api.GrepMatch{line}})
+	same(t, c, api.Grep, api.GrepParams{Pattern: "x", MaxResults: 1}, api.GrepResult{Results: []api.GrepMatch{line}, Truncated: true})
+	same(t, c, api.Grep, api.GrepParams{Pattern: "x", MaxResults: 1, Paged: true},
+		api.GrepResult{Paged: true, Results: []api.GrepMatch{line}, Truncated: true, Reason: "max_results", NextCursor: "c"})
 	same(t, c, api.List, api.ListParams{Path: "/none"}, api.ListResult{Entries: []api.Metadata{}})
 	same(t, c, api.Check, api.AskParams{Subject: api.Ref{"user", "bob"}, Permission: "read", Object: file}, api.Allowed{Allowed: true})
 	same(t, c, api.Check, api.AskParams{Subject: api.Ref{"user", "bob"}, Permission: "write", Object: file}, api.Allowed{})

@@ -17,6 +17,8 @@ var results = collect(
 	result(api.GetVersion, versionResult),
 	result(api.ListVersions, versionsResult),
 	result(api.DiffVersions, diffResult),
+	result(api.Glob, globResult),
+	result(api.Grep, grepResult),
 )
 
 // row is one line of the table.
@@ -113,6 +115,31 @@ func listResult(p api.ListParams, raw json.RawMessage) (api.ListResult, error) {
 	for i, path := range paths {
 		r.Entries[i].Path, r.Entries[i].IsDirectory = withoutSlash(path)
 	}
+	return r, err
+}
+
+// globResult reads paths, or a page of them.
+func globResult(p api.GlobParams, raw json.RawMessage) (api.GlobResult, error) {
+	if p.Paged() {
+		r := api.GlobResult{Paged: true}
+		err := json.Unmarshal(raw, &r)
+		return r, err
+	}
+	r := api.GlobResult{Complete: true}
+	err := json.Unmarshal(raw, &r.Matches)
+	return r, err
+}
+
+// grepResult reads lines, or a page of them. A bare list that is as long as was asked for may have been cut.
+func grepResult(p api.GrepParams, raw json.RawMessage) (api.GrepResult, error) {
+	if p.Paged || p.Cursor != "" {
+		r := api.GrepResult{Paged: true}
+		err := json.Unmarshal(raw, &r)
+		return r, err
+	}
+	var r api.GrepResult
+	err := json.Unmarshal(raw, &r.Results)
+	r.Truncated = len(r.Results) == p.MaxResults
 	return r, err
 }
 

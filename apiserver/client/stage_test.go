@@ -46,6 +46,7 @@ func (directory) Tenant(context.Context, string) (bool, error) { return false, n
 var (
 	noon   = api.Time{Time: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
 	sample = api.Metadata{Path: "/docs/a.txt", Size: 5, Etag: "e1", Version: 3, ContentType: "text/plain", Tenant: "acme", Created: noon, Modified: noon}
+	line   = api.GrepMatch{File: "/a", Line: 2, Content: "a needle", Match: "needle"}
 	folder = api.Metadata{Path: "/docs/sub", IsDirectory: true, Tenant: "acme", Created: noon, Modified: noon}
 )
 
@@ -107,6 +108,19 @@ func handle(t *op.Table) {
 		}
 		m := sample
 		return &m, nil
+	}))
+	op.Handle(t, api.Glob, access, answer(func(p *api.GlobParams) (api.GlobResult, error) {
+		if p.Paged() {
+			return api.GlobResult{Paged: true, Matches: []string{"/a"}, NextCursor: "c"}, nil
+		}
+		return api.GlobResult{Matches: []string{"/a"}, Complete: true}, nil
+	}))
+	op.Handle(t, api.Grep, access, answer(func(p *api.GrepParams) (api.GrepResult, error) {
+		r := api.GrepResult{Paged: p.Paged, Results: []api.GrepMatch{line}}
+		if p.MaxResults == 1 {
+			r.Truncated, r.Reason, r.NextCursor = true, "max_results", "c"
+		}
+		return r, nil
 	}))
 	op.Handle(t, api.List, access, answer(func(p *api.ListParams) (api.ListResult, error) {
 		r := api.ListResult{Details: p.Details}

@@ -23,6 +23,7 @@ import (
 type kit struct {
 	watched *watched
 	store   *storage.Store
+	search  *storage.Search
 	asked   *asked
 	owner   authz.Principal
 	cursors *cursor.Sealer
@@ -48,6 +49,10 @@ func newKit(t *testing.T) *kit {
 	if k.cursors, err = k.store.Cursors(ctx); err != nil {
 		t.Fatal(err)
 	}
+	if k.search, err = k.store.OpenSearch(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.search.Close)
 	return k
 }
 
@@ -55,7 +60,7 @@ func newKit(t *testing.T) *kit {
 func (k *kit) table(t *testing.T, gate *authz.Gate) *op.Table {
 	t.Helper()
 	table := op.NewTable(gate)
-	if err := ops.Fill(table, ops.Deps{Store: k.store, Inquiry: k.asked, Record: told{k.asked}, Cursors: k.cursors}); err != nil {
+	if err := ops.Fill(table, ops.Deps{Store: k.store, Search: k.search, Inquiry: k.asked, Record: told{k.asked}, Cursors: k.cursors}); err != nil {
 		t.Fatal(err)
 	}
 	return table

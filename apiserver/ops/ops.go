@@ -19,6 +19,7 @@ import (
 // Deps is what the deeds work with.
 type Deps struct {
 	Store   *storage.Store
+	Search  *storage.Search
 	Inquiry Inquiry
 	Record  Record
 	Info    Info
@@ -72,6 +73,7 @@ func Fill(t *op.Table, d Deps) error {
 	tree(t, d)
 	versions(t, d)
 	workspaces(t, d)
+	searching(t, d)
 	relating(t, d)
 	asking(t, d)
 	sharing(t, d)

@@ -20,6 +20,7 @@ func TestAnswersInBothDialects(t *testing.T) {
 		`"modified_at":"2026-06-01T12:00:00Z","content_type":"text/plain","is_directory":false,"tenant_id":"acme","mime_type":"text/plain"`
 	const sub = `"size":0,"created_at":"2026-06-01T11:00:00Z","modified_at":"2026-06-01T12:00:00Z","is_directory":true,"tenant_id":"acme"`
 	const bytes = `{"__type__":"bytes","data":"aGVsbG8=","content":"aGVsbG8=","encoding":"base64"}`
+	const line = `{"file":"/a.py","line":42,"content":"# TODO","match":"TODO"}`
 	const contents = `{"content":"aGVsbG8=","encoding":"base64","metadata":{` + meta + `},"etag":"e1","version":3,"size":5,"modified_at":"2026-06-01T12:00:00Z"}`
 	for name, c := range map[string]struct{ method, params, document, client string }{
 		"read":             {"read", `{"path":"/docs/a.txt"}`, bytes, bytes},
@@ -32,6 +33,13 @@ func TestAnswersInBothDialects(t *testing.T) {
 		"list, empty":      {"list", `{}`, `[]`, `{"files":[]}`},
 		"list, details":    {"list", `{"path":"/docs","details":true}`, `[{` + meta + `},{"path":"/docs/sub/",` + sub + `}]`, `{"files":[{` + meta + `},{"path":"/docs/sub",` + sub + `}]}`},
 		"list, no details": {"list", `{"path":"/","details":true}`, `[]`, `{"files":[]}`},
+		"glob":             {"glob", `{"pattern":"*.py"}`, `["/a.py"]`, `{"matches":["/a.py"],"complete":true}`},
+		"glob, none":       {"glob", `{"pattern":"none"}`, `[]`, `{"matches":[],"complete":true}`},
+		"glob, a page":     {"glob", `{"pattern":"*","limit":1}`, `{"matches":["/a.py"],"next_cursor":"c","complete":false}`, `{"matches":["/a.py"],"next_cursor":"c","complete":false}`},
+		"grep":             {"grep", `{"pattern":"all"}`, `[` + line + `]`, `{"results":[` + line + `],"truncated":false}`},
+		"grep, none":       {"grep", `{"pattern":"none","file_pattern":null,"search_mode":"auto"}`, `[]`, `{"results":[],"truncated":false}`},
+		"grep, full":       {"grep", `{"pattern":"max_results"}`, `[` + line + `]`, `{"results":[` + line + `],"truncated":true,"reason":"max_results","next_cursor":"c"}`},
+		"grep, a page":     {"grep", `{"pattern":"time","paged":true}`, `{"results":[` + line + `],"truncated":true,"reason":"time","next_cursor":"c"}`, `{"results":[` + line + `],"truncated":true,"reason":"time","next_cursor":"c"}`},
 		"check, allowed":   {"rebac_check", `{"subject":["user","a"],"permission":"read","object":["file","/a"]}`, `{"allowed":true}`, `true`},
 		"check, refused":   {"rebac_check", `{"subject":["user","a"],"permission":"write","object":["file","/a"]}`, `{"allowed":false}`, `false`},
 		"expand":           {"rebac_expand", `{"permission":"read","object":["file","/a"]}`, `{"subjects":[["user","alice"],["group","eng","member"]]}`, `[["user","alice"],["group","eng","member"]]`},
@@ -43,6 +51,16 @@ func TestAnswersInBothDialects(t *testing.T) {
 		}
 		if got := s.callAs(t, uuid, c.method, c.params, python...); got != `{"jsonrpc":"2.0","id":`+uuid+`,"result":`+c.client+`}` {
 			t.Errorf("%s in the client's dialect = %s, want %s", name, got, c.client)
+		}
+	}
+}
+
+// TestCutSearchNeverLooksWhole: a bare list has no place to say that it was cut, so there is none.
+func TestCutSearchNeverLooksWhole(t *testing.T) {
+	s := allowing(t)
+	for _, why := range []string{"time", "bytes", "unreadable"} {
+		if got := decode(t, s.call(t, "grep", `{"pattern":"`+why+`"}`)); want(got) != "1 -32005" {
+			t.Errorf("a search cut by %s = %s, want -32005", why, want(got))
 		}
 	}
 }

@@ -71,6 +71,7 @@ func onStage(t testing.TB, gate *authz.Gate, change ...func(*rpc.Config)) *stage
 	t.Helper()
 	s := &stage{table: op.NewTable(gate), gate: gate}
 	s.files()
+	s.searches()
 	s.oddities()
 	if err := s.table.Check(nil); err == nil || !strings.Contains(err.Error(), "0 declared") {
 		t.Fatalf("the table of the test: %v", err)

@@ -25,6 +25,8 @@ var shapes = collect(
 	shape(api.ListVersions, versionsShape),
 	shape(api.DiffVersions, diffShape),
 	shape(api.WorkspaceDiff, differenceShape),
+	shape(api.Glob, globShape),
+	row{api.Grep.Name, grepShape},
 	shape(api.Check, checkShape),
 	shape(api.Expand, expandShape),
 	shape(api.Tuples, tuplesShape),
@@ -244,6 +246,34 @@ func withSlash(m api.Metadata) string {
 	}
 	return m.Path
 }
+
+func globShape(a ask, r api.GlobResult) any {
+	if r.Matches == nil {
+		r.Matches = []string{}
+	}
+	if a.client || r.Paged {
+		return r
+	}
+	return r.Matches
+}
+
+// grepShape says that an answer was cut wherever it has the place to say so. A bare list has none: one that is as long as was
+// asked for speaks for itself, and a shorter one is no answer.
+func grepShape(a ask, result any) (any, error) {
+	r, ok := result.(api.GrepResult)
+	switch {
+	case !ok:
+		return nil, errs.Bug("operation %s answers a %T", api.Grep.Name, result)
+	case a.client || r.Paged:
+		return r, nil
+	case r.Truncated && r.Reason != cutAtMax:
+		return nil, errs.New(errs.Exhausted, "the search was cut (%s): ask with paged for what was found, or for less", r.Reason).Marked(errs.NotValid).With("reason", r.Reason)
+	}
+	return r.Results, nil
+}
+
+// cutAtMax is the reason of an answer that is as long as was asked for.
+const cutAtMax = "max_results"
 
 // checkShape never lets a refusal look like a permission: the client takes any object for true, so what may be the client
 // gets a bare false, even in the document's dialect.

@@ -26,6 +26,7 @@ var onTree = []struct {
 
 var groups = []group{
 	{"trees", treeRows(), trees},
+	{"searches", []string{indexRate, indexSize, grepRare, grepCommon, grepPlain}, searches},
 	{"an import", []string{importRow}, importing},
 	{"relationships", []string{heapRow, diskRow}, relationships},
 	{"a process", []string{startRow, idleRow}, process},

@@ -38,10 +38,14 @@ func (w *world) own(ctx context.Context, who authz.Principal) error {
 	return w.relate(ctx, len(rights), func(i int) relations.Relationship { return rights[i] })
 }
 
-// grow writes files from to the tree's size, first one of each folder and then the others.
+// grow writes the files of the tree.
 func (w *world) grow(ctx context.Context, who authz.Principal, files int) error {
 	body := make([]byte, 64)
-	write := func(i int) error { return w.invoke(ctx, who, api.Write.Method, writeParams(filePath(i), body)) }
+	return w.eachFile(ctx, files, func(i int) error { return w.invoke(ctx, who, api.Write.Method, writeParams(filePath(i), body)) })
+}
+
+// eachFile writes the files of the tree, first one of each folder and then the others.
+func (w *world) eachFile(ctx context.Context, files int, write func(i int) error) error {
 	folders := (files + perFolder - 1) / perFolder
 	if err := all(ctx, 1, folders, func(i int) error { return write(i * perFolder) }); err != nil {
 		return err

@@ -53,6 +53,8 @@ func child(role string) int {
 		fmt.Println("written")
 	case childLoads:
 		load(n, os.Getenv(envRound))
+	case childIndexes:
+		fmt.Fprintln(os.Stderr, index(n, os.Getenv(envRound)))
 	}
 	return 0
 }

@@ -17,10 +17,15 @@ const (
 	sweepTrash       = "trash.sweep"
 	expireWorkspaces = "workspaces.expire"
 	sweepRelations   = "relations.sweep"
+	FollowFiles      = "search.index" // keeps the search index in step with the files
 )
 
 // servants are all of them. Rules may name them.
-var servants = []string{sweepTrash, expireWorkspaces, sweepRelations}
+var servants = []string{
+	sweepTrash, expireWorkspaces,
+	sweepRelations,
+	FollowFiles,
+}
 
 // chore is work that the server does by itself, in small steps, each of which is decided and recorded as every operation is.
 type chore struct {
@@ -56,6 +61,14 @@ func (n *Node) chores() []chore {
 		work: func(ctx context.Context, tenant string) (err error) {
 			for more := true; err == nil && more; {
 				more, err = step(ctx, n, sweepRelations, tenant, schema.Sweeper, schema.Tenant.Sweep, n.Store.Shares().Sweep)
+			}
+			return err
+		},
+	}, {
+		name: FollowFiles, every: time.Second, waiting: n.Search.Waiting,
+		work: func(ctx context.Context, tenant string) (err error) {
+			for more := true; err == nil && more; {
+				more, err = step(ctx, n, FollowFiles, tenant, schema.Indexer, schema.Tenant.Reindex, n.Search.Index)
 			}
 			return err
 		},

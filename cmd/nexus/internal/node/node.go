@@ -43,6 +43,7 @@ type Node struct {
 	DB          *sqldb.Lite
 	Service     *authzsvc.Service
 	Store       *storage.Store
+	Search      *storage.Search
 	Credentials *storage.Credentials
 	Table       *op.Table
 
@@ -55,6 +56,7 @@ type Node struct {
 const (
 	databaseFile = "nexus.db"
 	recordDir    = "audit"
+	indexDir     = "index"
 )
 
 // DatabasePath returns where the database of a data directory is.
@@ -62,6 +64,10 @@ func DatabasePath(dir string) string { return filepath.Join(dir, databaseFile) }
 
 // RecordDir returns where the decision record of a data directory is.
 func RecordDir(dir string) string { return filepath.Join(dir, recordDir) }
+
+// IndexDir returns where the search index of a data directory is. It can be deleted while nothing serves the directory: it is
+// made anew.
+func IndexDir(dir string) string { return filepath.Join(dir, indexDir) }
 
 // Open opens everything below the faces, and closes what an earlier process left open in the record. It refuses a directory
 // that another process serves.
@@ -117,13 +123,16 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 	if settled > 0 {
 		c.Log.Warn("an earlier server ended early: its open decisions were closed by what was committed", "decisions", settled)
 	}
+	if n.Search, err = n.Store.OpenSearch(IndexDir(c.DataDir)); err != nil {
+		return err
+	}
 	cursors, err := n.Store.Cursors(ctx)
 	if err != nil {
 		return err
 	}
 	n.Table = op.NewTable(n.Service.Gate())
 	answers := inquiry{n.Service, n.Store.Names()}
-	return ops.Fill(n.Table, ops.Deps{Store: n.Store, Inquiry: answers, Record: record{answers}, Info: info(c), Cursors: cursors})
+	return ops.Fill(n.Table, ops.Deps{Store: n.Store, Search: n.Search, Inquiry: answers, Record: record{answers}, Info: info(c), Cursors: cursors})
 }
 
 // run starts what works in the background.
@@ -148,6 +157,9 @@ func (n *Node) Close() error {
 		n.stop()
 		all = append(all, <-n.idle)
 		n.stop = nil
+	}
+	if n.Search != nil {
+		n.Search.Close()
 	}
 	if n.Service != nil {
 		all = append(all, n.Service.Close())
