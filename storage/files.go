@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"nexus/authzsvc/authz"
-	"nexus/internal/errs"
 	"nexus/internal/sqldb"
 	"nexus/schema"
 	"nexus/storage/internal/sqlstore"
@@ -33,43 +32,28 @@ type Entry struct {
 	Modified time.Time
 }
 
-// Read returns the contents of a file and what is known of it, both of the same version.
+// Read returns the contents of a file and what is known of it, both of the same version. What is longer than MaxRead is refused
+// with reason BodyTooLarge; Open serves any length.
 func (f *Files) Read(ctx context.Context, g schema.ReadFile) (Entry, []byte, error) {
-	file, err := g.Use()
-	if err != nil {
-		return Entry{}, nil, err
-	}
-	return f.contents(ctx, file.Address)
+	c, err := f.Open(ctx, g)
+	return read(c, err)
 }
 
 // ReadMasked is Read for a Grant obliged to authz.MaskValues: every value in a file of NAME=value lines is replaced.
 func (f *Files) ReadMasked(ctx context.Context, g schema.ReadFile) (Entry, []byte, error) {
-	file, err := g.Use(authz.MaskValues)
-	if err != nil {
-		return Entry{}, nil, err
-	}
-	entry, body, err := f.contents(ctx, file.Address)
-	if err != nil {
-		return Entry{}, nil, err
-	}
-	return entry, maskValues(body), nil
+	c, err := f.OpenMasked(ctx, g)
+	return read(c, err)
 }
 
-func (f *Files) contents(ctx context.Context, a schema.Address) (Entry, []byte, error) {
-	switch {
-	case !a.Exists():
-		return Entry{}, nil, missing(a.Path)
-	case a.Folder:
-		return Entry{}, nil, errs.New(errs.Invalid, "%s is a folder", a.Path).Marked(errs.NotValid)
-	}
-	row, body, err := sqlstore.Current(ctx, f.s.db, a.Anchor)
-	if errors.Is(err, sqldb.ErrNoRows) {
-		return Entry{}, nil, missing(a.Path)
-	}
+func read(c *Content, err error) (Entry, []byte, error) {
 	if err != nil {
 		return Entry{}, nil, err
 	}
-	return fileEntry(a.Tenant, a.Path, row), body, nil
+	body, err := c.all(MaxRead, "what is read at once has no more than")
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	return c.Entry, body, nil
 }
 
 // Stat returns what is known of a file or folder.
@@ -120,7 +104,7 @@ func dirEntry(d *sqlstore.Dir) Entry {
 }
 
 // contentType guesses the media type of a file from its first bytes.
-func contentType(body []byte) string {
-	t, _, _ := strings.Cut(http.DetectContentType(body), ";")
+func contentType(head []byte) string {
+	t, _, _ := strings.Cut(http.DetectContentType(head), ";")
 	return t
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 
 	"nexus/authzsvc/relations"
@@ -229,18 +230,17 @@ func (w *writing) again(ctx context.Context, row *sqlstore.File, a schema.Addres
 	grown := v.Size - row.Size
 	row.Version++
 	row.Seq, row.Etag, row.Size, row.Modified = w.seq, v.Etag, v.Size, max(w.at, row.Modified)
-	if row.Version == 1 {
-		row.Created = w.at
-	}
-	write := sqlstore.UpdateFile
-	if w.fresh {
-		write, w.fresh = sqlstore.InsertFile, false
-	}
-	if err := write(ctx, w.tx, row); err != nil {
+	row.Type = cmp.Or(v.Type, row.Type)
+	if err := w.state(ctx, row); err != nil {
 		return err
 	}
-	v.File, v.Number, v.Seq, v.Author, v.Created = row.ID, row.Version, w.seq, w.d.Principal().Base.String(), w.at
-	if err := sqlstore.CopyVersion(ctx, w.tx, v, file, number); err != nil {
+	if v.Kept != "" { // what begins to name a blob changes its row, so that no sweep is just removing it
+		there, err := sqlstore.TouchBlob(ctx, w.tx, v.Kept, v.Etag, w.at)
+		if err != nil || !there {
+			return cmp.Or(err, stale())
+		}
+	}
+	if err := sqlstore.CopyVersion(ctx, w.tx, w.versionOf(row), file, number); err != nil {
 		return err
 	}
 	return w.count(ctx, a.Tenant, folderOf(a.Path), came(row.Version), grown)

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -177,11 +176,11 @@ func (f *Search) slot(ctx context.Context) error {
 
 // contents opens the contents of a version of a file; errs.NotFound when they have gone since it was met.
 func (f *Search) contents(ctx context.Context, file string, version int64) (io.ReadCloser, error) {
-	body, err := sqlstore.Body(ctx, f.s.db, file, version)
+	_, r, err := f.s.Files().open(ctx, file, version)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return nil, missing(file)
 	}
-	return io.NopCloser(bytes.NewReader(body)), err
+	return r, err
 }
 
 // member is a file as the scope is asked about it.

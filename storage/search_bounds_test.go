@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -32,12 +33,15 @@ func newSearchKit(t *testing.T) *searchKit {
 	if err := storage.Migrate(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	k := &searchKit{T: t, store: storage.New(db, rels, rels, clock.System{}), ann: gatetest.User(storage.DefaultTenant, "ann")}
+	blobs, err := storage.OpenBlobDir(filepath.Join(t.TempDir(), "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &searchKit{T: t, store: storage.New(db, blobs, rels, rels, clock.System{}), ann: gatetest.User(storage.DefaultTenant, "ann")}
 	k.gate, _ = gatetest.AllowAll(t)
 	if _, _, err := k.store.Founding().Found(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var err error
 	if k.search, err = k.store.OpenSearch(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}

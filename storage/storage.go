@@ -24,6 +24,8 @@ import (
 // Store opens the façades over one database.
 type Store struct {
 	db     sqldb.DB
+	blobs  *BlobDir
+	harm   harm
 	writer relations.Writer
 	reader relations.Reader
 	clock  clock.Clock
@@ -44,10 +46,10 @@ func (s *Store) Limit(l Limits) { s.limits = l }
 // Migrate brings the tables of db to their newest form.
 func Migrate(ctx context.Context, db sqldb.DB) error { return sqlstore.Migrate(ctx, db) }
 
-// New returns the store over db, whose tables Migrate made. writer writes relationships in db's transactions. The caller
-// closes db.
-func New(db sqldb.DB, writer relations.Writer, reader relations.Reader, c clock.Clock) *Store {
-	return &Store{db: db, writer: writer, reader: reader, clock: c, limits: DefaultLimits}
+// New returns the store over db, whose tables Migrate made, and over the directory of longer contents that belongs to it. writer
+// writes relationships in db's transactions. The caller closes db.
+func New(db sqldb.DB, blobs *BlobDir, writer relations.Writer, reader relations.Reader, c clock.Clock) *Store {
+	return &Store{db: db, blobs: blobs, writer: writer, reader: reader, clock: c, limits: DefaultLimits}
 }
 
 // now returns the time as rows keep it: microseconds since 1970.

@@ -29,7 +29,7 @@ func (f *Files) ReadVersion(ctx context.Context, g schema.ReadFile, number int64
 	if err != nil {
 		return Version{}, nil, err
 	}
-	return f.version(ctx, file.Address, number)
+	return f.version(ctx, file.Address, number, MaxRead)
 }
 
 // ReadVersionMasked is ReadVersion for a Grant obliged to authz.MaskValues.
@@ -38,26 +38,28 @@ func (f *Files) ReadVersionMasked(ctx context.Context, g schema.ReadFile, number
 	if err != nil {
 		return Version{}, nil, err
 	}
-	v, body, err := f.version(ctx, file.Address, number)
+	v, body, err := f.version(ctx, file.Address, number, MaxMasked)
 	if err != nil {
 		return Version{}, nil, err
 	}
 	return v, maskValues(body), nil
 }
 
-// version returns a version with its contents.
-func (f *Files) version(ctx context.Context, a schema.Address, number int64) (Version, []byte, error) {
+// version returns a version with its contents, of at most limit bytes.
+func (f *Files) version(ctx context.Context, a schema.Address, number, limit int64) (Version, []byte, error) {
 	if err := isFile(a); err != nil {
 		return Version{}, nil, err
 	}
-	row, err := sqlstore.VersionOf(ctx, f.s.db, a.Anchor, number)
+	row, r, err := f.open(ctx, a.Anchor, number)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return Version{}, nil, noVersion(a.Path, number)
 	}
 	if err != nil {
 		return Version{}, nil, err
 	}
-	return versionFrom(row), row.Body, nil
+	c := &Content{Entry: Entry{Path: a.Path, Size: row.Size}, ReadSeekCloser: r}
+	body, err := c.all(limit, "of a version no more is read than")
+	return versionFrom(row), body, err
 }
 
 // isFile returns nil when there is a file at a.
@@ -106,15 +108,31 @@ func (f *Files) Versions(ctx context.Context, g schema.ReadFile, before int64, n
 	return all, next, nil
 }
 
-// Rollback makes a new version of the granted file with the contents of an earlier one.
-func (f *Files) Rollback(ctx context.Context, over schema.WriteFile, number int64) (Entry, error) {
+// Rollback makes a new version of the granted file with the contents of an earlier one, which are named once more and not read.
+func (f *Files) Rollback(ctx context.Context, over schema.WriteFile, number int64) (entry Entry, err error) {
 	file, err := over.Use(authz.MaskValues) // it shows nothing
 	if err != nil {
 		return Entry{}, err
 	}
-	_, body, err := f.version(ctx, file.Address, number)
-	if err != nil {
+	if err := isFile(file.Address); err != nil {
 		return Entry{}, err
 	}
-	return f.put(ctx, over.Decision(), file.Address, body, Condition{})
+	a, d := file.Address, over.Decision()
+	err = f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, seq int64) (bool, error) {
+		place, err := same(ctx, tx, a)
+		if err != nil {
+			return false, err
+		}
+		w := &writing{s: f.s, tx: tx, d: d, at: f.s.now(), seq: seq}
+		err = w.again(ctx, place.File, a, place.File.ID, number)
+		if errors.Is(err, sqldb.ErrNoRows) {
+			return false, noVersion(a.Path, number)
+		}
+		if err != nil {
+			return false, err
+		}
+		entry = fileEntry(a.Tenant, a.Path, place.File)
+		return true, w.done(ctx, sqlstore.Written, place.File.ID, a.Path)
+	})
+	return entry, err
 }

@@ -2,8 +2,6 @@ package storage
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 
 	"nexus/authzsvc/authz"
@@ -19,8 +17,9 @@ import (
 // Condition is what must be true of a file for a write to be accepted. It is compared in the transaction that writes.
 // The zero Condition accepts any state.
 type Condition struct {
-	Match  string // only over this etag
-	Absent bool   // only where there is no file
+	Match   string // only over this etag
+	Present bool   // only over a file, whatever its etag
+	Absent  bool   // only where there is no file
 }
 
 // Write makes a new version of the granted file, or the first one where a grant only reserved its name.
@@ -29,7 +28,13 @@ func (f *Files) Write(ctx context.Context, over schema.WriteFile, body []byte, c
 	if err != nil {
 		return Entry{}, err
 	}
-	return f.put(ctx, over.Decision(), file.Address, body, c)
+	st, err := f.s.stageBytes(ctx, file.Tenant, body)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer st.Discard()
+	w, err := f.WriteStaged(ctx, over, st, WriteOptions{Condition: c})
+	return w.Entry, err
 }
 
 // Create makes the file that the granted folder's address names, with the folders that are missing on the way. When another
@@ -39,39 +44,113 @@ func (f *Files) Create(ctx context.Context, into schema.WriteDir, body []byte, c
 	if err != nil {
 		return Entry{}, err
 	}
-	return f.put(ctx, into.Decision(), dir.Address, body, c)
+	st, err := f.s.stageBytes(ctx, dir.Tenant, body)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer st.Discard()
+	w, err := f.CreateStaged(ctx, into, st, WriteOptions{Condition: c})
+	return w.Entry, err
 }
 
-func (f *Files) put(ctx context.Context, d *authz.Decision, a schema.Address, body []byte, c Condition) (entry Entry, err error) {
-	sum := sha256.Sum256(body)
-	etag := hex.EncodeToString(sum[:])
-	err = f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, seq int64) (bool, error) {
-		place, err := same(ctx, tx, a)
-		if err != nil {
-			return false, err
-		}
-		if err := c.check(place, a); err != nil {
+// WriteOptions say how staged contents are written.
+type WriteOptions struct {
+	Condition
+	// Key makes a request that is sent again within AnswersKept be answered as before, and not be carried out again. Another
+	// request with the same key of the same principal is refused with reason KeyReused. Empty: no key.
+	Key string
+	// Append puts the contents behind those that are there. Of several who append at once each comes behind the one before.
+	Append bool
+}
+
+// Written is what a write made.
+type Written struct {
+	Entry
+	Made   bool // there was no file before
+	Before bool `json:"-"` // it was made by an earlier request with the same key
+}
+
+// WriteStaged is Write with contents that have arrived before.
+func (f *Files) WriteStaged(ctx context.Context, over schema.WriteFile, st *Staged, o WriteOptions) (Written, error) {
+	file, err := over.Use()
+	if err != nil {
+		return Written{}, err
+	}
+	if o.Append {
+		return f.append(ctx, over.Decision(), file.Address, st, o)
+	}
+	return f.put(ctx, over.Decision(), file.Address, st, order{WriteOptions: o, asked: st})
+}
+
+// CreateStaged is Create with contents that have arrived before.
+func (f *Files) CreateStaged(ctx context.Context, into schema.WriteDir, st *Staged, o WriteOptions) (Written, error) {
+	dir, err := into.Use()
+	if err != nil {
+		return Written{}, err
+	}
+	return f.put(ctx, into.Decision(), dir.Address, st, order{WriteOptions: o, asked: st})
+}
+
+// order is what a write was asked to do.
+type order struct {
+	WriteOptions
+	asked *Staged // the contents as they were sent
+	onto  int64   // the version that they were put behind; 0: none
+}
+
+func (f *Files) put(ctx context.Context, d *authz.Decision, a schema.Address, st *Staged, o order) (out Written, err error) {
+	t := f.s.ticket(d, a, o)
+	if out, found, err := t.redeem(ctx, f.s.db); found || err != nil {
+		return out, err
+	}
+	if err := st.settle(ctx); err != nil {
+		return Written{}, err
+	}
+	err = f.s.act(ctx, d, func(ctx context.Context, tx sqldb.Tx, seq int64) (changed bool, err error) {
+		var found bool
+		if out, found, err = t.redeem(ctx, tx); found || err != nil {
 			return false, err
 		}
 		w := &writing{s: f.s, tx: tx, d: d, at: f.s.now(), seq: seq}
-		row, err := w.file(ctx, place, a)
-		if err != nil {
+		if out, err = w.put(ctx, a, st, o); err != nil {
 			return false, err
 		}
-		bytes := int64(len(body)) - row.Size
-		row.Version++
-		row.Seq, row.Etag, row.Size, row.Type = seq, etag, int64(len(body)), contentType(body)
-		row.Modified = max(w.at, row.Modified)
-		if err := w.version(ctx, row, body); err != nil {
-			return false, err
-		}
-		if err := w.count(ctx, a.Tenant, folderOf(a.Path), came(row.Version), bytes); err != nil {
-			return false, err
-		}
-		entry = fileEntry(a.Tenant, a.Path, row)
-		return true, w.done(ctx, change(row.Version), row.ID, a.Path)
+		return true, t.keep(ctx, tx, out)
 	})
-	return entry, err
+	if err == nil && !out.Before {
+		st.written()
+	}
+	return out, err
+}
+
+// put makes the version that o asks for at a.
+func (w *writing) put(ctx context.Context, a schema.Address, st *Staged, o order) (Written, error) {
+	place, err := same(ctx, w.tx, a)
+	if err != nil {
+		return Written{}, err
+	}
+	if err := o.check(place, a); err != nil {
+		return Written{}, err
+	}
+	row, err := w.file(ctx, place, a)
+	if err != nil {
+		return Written{}, err
+	}
+	if o.onto != 0 && row.Version != o.onto {
+		return Written{}, errGrown
+	}
+	grown := st.size - row.Size
+	row.Version++
+	row.Seq, row.Etag, row.Size, row.Type = w.seq, st.etag, st.size, st.typ
+	row.Modified = max(w.at, row.Modified)
+	if err := w.version(ctx, row, st); err != nil {
+		return Written{}, err
+	}
+	if err := w.count(ctx, a.Tenant, folderOf(a.Path), came(row.Version), grown); err != nil {
+		return Written{}, err
+	}
+	out := Written{Entry: fileEntry(a.Tenant, a.Path, row), Made: row.Version == 1}
+	return out, w.done(ctx, change(row.Version), row.ID, a.Path)
 }
 
 // same returns what stands at a now, when that still is what the decision was about.
@@ -95,6 +174,8 @@ func (c Condition) check(p sqlstore.Place, a schema.Address) error {
 	switch {
 	case c.Absent && exists:
 		return taken(a.Path)
+	case c.Present && !exists:
+		return errs.New(errs.Conflict, "conflict: there is no file %s", a.Path).Marked(errs.EtagMismatch).With("path", a.Path)
 	case c.Match != "" && c.Match != current:
 		return errs.New(errs.Conflict, "conflict: %s has another etag than expected", a.Path).Marked(errs.EtagMismatch).
 			With("path", a.Path).With("expected_etag", c.Match).With("current_etag", current)
@@ -219,25 +300,37 @@ func (w *writing) materialise(ctx context.Context, dir string) error {
 	return nil
 }
 
-// version writes row as the current state of its file, and body as its newest version.
-func (w *writing) version(ctx context.Context, row *sqlstore.File, body []byte) error {
-	write := sqlstore.UpdateFile
-	if w.fresh {
-		write = sqlstore.InsertFile
+// version writes row as the current state of its file, and the staged contents as its newest version.
+func (w *writing) version(ctx context.Context, row *sqlstore.File, st *Staged) error {
+	if err := w.state(ctx, row); err != nil {
+		return err
 	}
+	if err := st.named(ctx, w.tx, w.at); err != nil {
+		return err
+	}
+	v := w.versionOf(row)
+	v.Kept, v.Body = st.kept(), append([]byte{}, st.body...) // not nil: the column takes no NULL
+	return sqlstore.InsertVersion(ctx, w.tx, v)
+}
+
+// state writes row as the current state of its file.
+func (w *writing) state(ctx context.Context, row *sqlstore.File) error {
 	if row.Version == 1 {
 		row.Created = w.at
 	}
-	if err := write(ctx, w.tx, row); err != nil {
-		return err
+	if w.fresh {
+		w.fresh = false
+		return sqlstore.InsertFile(ctx, w.tx, row)
 	}
-	if body == nil {
-		body = []byte{}
+	return sqlstore.UpdateFile(ctx, w.tx, row)
+}
+
+// versionOf returns the version that row is at, without its contents.
+func (w *writing) versionOf(row *sqlstore.File) *sqlstore.Version {
+	return &sqlstore.Version{
+		File: row.ID, Number: row.Version, Seq: row.Seq, Etag: row.Etag, Type: row.Type, Size: row.Size,
+		Author: w.d.Principal().Base.String(), Created: w.at,
 	}
-	return sqlstore.InsertVersion(ctx, w.tx, &sqlstore.Version{
-		File: row.ID, Number: row.Version, Seq: row.Seq, Etag: row.Etag, Size: row.Size,
-		Author: w.d.Principal().Base.String(), Created: w.at, Body: body,
-	})
 }
 
 func (w *writing) parent(child, folder string) {

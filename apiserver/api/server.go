@@ -52,7 +52,7 @@ var (
 // All lists the declarations of every operation. The server does not start when one has no handler.
 func All() []op.Decl {
 	return []op.Decl{
-		Read.Decl, Write.Decl, FileExists.Decl, GetMetadata.Decl, Mkdir.Decl, List.Decl,
+		Read.Decl, Write.Decl, Upload.Decl, Download.Decl, FileExists.Decl, GetMetadata.Decl, Mkdir.Decl, List.Decl,
 		Delete.Decl, Rename.Decl, Rmdir.Decl, IsDir.Decl, Copy.Decl, Undelete.Decl, ListDeleted.Decl,
 		GetVersion.Decl, ListVersions.Decl, Rollback.Decl, DiffVersions.Decl,
 		RegisterWorkspace.Decl, UnregisterWorkspace.Decl, ListWorkspaces.Decl, GetWorkspace.Decl,

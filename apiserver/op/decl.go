@@ -4,6 +4,7 @@
 package op
 
 import (
+	"cmp"
 	"reflect"
 
 	"nexus/internal/errs"
@@ -31,6 +32,7 @@ type Decl struct {
 	Method  string   // of the JSON-RPC face; empty where it has none
 	Aliases []string // further method names that mean the same
 	Get     string   // path of a plain GET route; empty where it has none
+	Routes  []string // routes of other faces, as "PUT /api/files/{path}"
 	Summary string   // one line
 	Doc     string   // what a caller should know beyond the parameters
 	Access  Access
@@ -38,9 +40,15 @@ type Decl struct {
 	Prompt bool
 	// Contents says that the answer shows contents of files: what a rule hides or masks, it must not show.
 	Contents bool
+	// As names the operation that this one is another way to do. It is decided and recorded as that one, so that a rule about
+	// that one is a rule about this one, too. Empty: it is decided as itself.
+	As string
 	// Public operations ask nothing of anybody. The list of them is a golden file.
 	Public bool
 }
+
+// DecidedAs returns the name under which rules and the record know the operation.
+func (d Decl) DecidedAs() string { return cmp.Or(d.As, d.Name) }
 
 // Shape is how parameters and results travel.
 type Shape uint8

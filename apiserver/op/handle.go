@@ -40,12 +40,18 @@ func Handle[P, R, G any](t *Table, c *Contract[P, R], need NeedFunc[P, G], do fu
 	t.add(o)
 }
 
-// HandleUpload gives contract c a behaviour that reads a body. It is decided before the first byte, and the deed decides
-// again with again when it commits.
-func HandleUpload[P, R, G any](t *Table, c *Contract[P, R], need NeedFunc[P, G], do func(ctx context.Context, p *P, g G, again func(context.Context) (G, error), body io.Reader) (R, error)) {
+// Staged is a body that has arrived and that nothing names yet. Discard gives up what of it was not used; it is called once.
+type Staged interface{ Discard() }
+
+// HandleUpload gives contract c a behaviour that reads a body. stage gets what is decided before the first byte, and keeps the body
+// where nobody finds it. commit gets what is decided when all of it is there, and makes of it what it is for. Each decision is
+// recorded, and it is the second one that has the effect.
+func HandleUpload[P, R, G any, S Staged](t *Table, c *Contract[P, R], need NeedFunc[P, G],
+	stage func(ctx context.Context, p *P, g G, body io.Reader) (S, error), commit func(ctx context.Context, p *P, g G, s S) (R, error),
+) {
 	o := row(c, Upload, need)
 	o.Result = reflect.TypeFor[R]()
-	o.upload = func(ctx context.Context, who authz.Principal, raw json.RawMessage, body io.Reader) (any, error) {
+	o.upload = func(ctx context.Context, who authz.Principal, raw json.RawMessage, body io.Reader) (r any, err error) {
 		p, err := admit[P](c.Decl, who, raw)
 		if err != nil {
 			return nil, err
@@ -54,29 +60,19 @@ func HandleUpload[P, R, G any](t *Table, c *Contract[P, R], need NeedFunc[P, G],
 		if err != nil {
 			return nil, err
 		}
-		var last *authz.Decision
-		again := func(ctx context.Context) (G, error) {
-			g, d, err := ask(ctx, t.gate, c.Decl, who, p, need)
-			last = d
-			return g, err
+		defer func() { t.gate.Conclude(ctx, d, err) }()
+		s, err := stage(ctx, p, g, body)
+		if err != nil {
+			return nil, err
 		}
-		r, err := do(ctx, p, g, again, body)
-		t.gate.Conclude(ctx, last, err)
-		t.gate.Conclude(ctx, d, err)
-		return r, err
+		defer s.Discard()
+		return attempt(ctx, t.gate, c, who, p, need, func(g G) (R, error) { return commit(ctx, p, g, s) })
 	}
 	t.add(o)
 }
 
-// Sink takes what a stream sends. Write blocks while the receiver is slow; an error ends the stream.
-type Sink interface {
-	io.Writer
-	// Event sends one value as an event.
-	Event(v any) error
-}
-
 // HandleStream gives contract c a behaviour that sends. still decides again once a second has passed; when it returns an
-// error the deed must stop at once.
+// error the deed must stop at once. A Content that the deed offers to its sink stops by itself.
 func HandleStream[P, G any](t *Table, c *Contract[P, struct{}], need NeedFunc[P, G], do func(ctx context.Context, p *P, g G, still func(context.Context) error, out Sink) error) {
 	o := row(c, Stream, need)
 	o.stream = func(ctx context.Context, who authz.Principal, raw json.RawMessage, out Sink) error {
@@ -97,8 +93,9 @@ func HandleStream[P, G any](t *Table, c *Contract[P, struct{}], need NeedFunc[P,
 			asked = time.Now()
 			return err
 		}
-		err = do(ctx, p, g, still, out)
-		t.gate.Conclude(ctx, d, err)
+		m := &meter{ctx: ctx, out: out, still: still}
+		err = do(ctx, p, g, still, m)
+		t.gate.ConcludeStream(ctx, d, m.sent(), err)
 		return err
 	}
 	t.add(o)
@@ -164,5 +161,5 @@ func ask[P, G any](ctx context.Context, gate *authz.Gate, d Decl, who authz.Prin
 	if n.IsPublic() != d.Public {
 		return g, nil, errs.Bug("operation %s: the contract and the need disagree on whether it is public", d.Name)
 	}
-	return authz.Ask(ctx, gate, who, authz.Act{Op: d.Name, Params: recorded(p), Durable: !d.Prompt}, n)
+	return authz.Ask(ctx, gate, who, authz.Act{Op: d.DecidedAs(), Params: recorded(p), Durable: !d.Prompt}, n)
 }

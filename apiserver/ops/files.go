@@ -67,7 +67,11 @@ type writeGrant struct {
 }
 
 func (f fileOps) writable(ctx context.Context, who authz.Principal, p *api.WriteParams) (authz.Need[writeGrant], error) {
-	a, err := f.at(ctx, who, p.Path)
+	return f.writableAt(ctx, who, p.Path)
+}
+
+func (f fileOps) writableAt(ctx context.Context, who authz.Principal, path string) (authz.Need[writeGrant], error) {
+	a, err := f.at(ctx, who, path)
 	if err != nil {
 		return authz.Need[writeGrant]{}, err
 	}
@@ -86,7 +90,11 @@ func (f fileOps) write(ctx context.Context, _ authz.Principal, p *api.WriteParam
 	if err != nil {
 		return api.WriteResult{}, err
 	}
-	return api.WriteResult{Etag: entry.Etag, Version: entry.Version, Size: entry.Size, Modified: api.Time{Time: entry.Modified}}, nil
+	return written(entry), nil
+}
+
+func written(e storage.Entry) api.WriteResult {
+	return api.WriteResult{Etag: e.Etag, Version: e.Version, Size: e.Size, Modified: api.Time{Time: e.Modified}}
 }
 
 func (f fileOps) put(ctx context.Context, g writeGrant, body []byte, c storage.Condition) (storage.Entry, error) {

@@ -3,6 +3,7 @@ package ops_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 // kit is a store that notes what is done to it, below operations that any gate can decide.
 type kit struct {
 	watched *watched
+	blobs   string
 	store   *storage.Store
 	search  *storage.Search
 	asked   *asked
@@ -42,7 +44,12 @@ func newKit(t *testing.T) *kit {
 	if err := storage.Migrate(ctx, db); err != nil {
 		t.Fatal(err)
 	}
-	k.store = storage.New(k.watched, rels, rels, clock.System{})
+	blobs, err := storage.OpenBlobDir(filepath.Join(t.TempDir(), "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.blobs = blobs.Dir()
+	k.store = storage.New(k.watched, blobs, rels, rels, clock.System{})
 	if _, _, err := k.store.Founding().Found(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +61,17 @@ func newKit(t *testing.T) *kit {
 	}
 	t.Cleanup(k.search.Close)
 	return k
+}
+
+// countBlobs counts the files beside the database.
+func (k *kit) countBlobs() (n int) {
+	_ = filepath.WalkDir(k.blobs, func(_ string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			n++
+		}
+		return nil
+	})
+	return n
 }
 
 // table returns the operations, decided by gate.

@@ -70,6 +70,7 @@ type Record interface {
 // Fill gives t every operation, and reports what keeps it from being served.
 func Fill(t *op.Table, d Deps) error {
 	files(t, d)
+	transfer(t, d)
 	tree(t, d)
 	versions(t, d)
 	workspaces(t, d)

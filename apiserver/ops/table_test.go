@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,8 +47,12 @@ func (k *kit) touched(do func()) []string {
 	k.watched.reads, k.watched.writes = nil, 0
 	k.watched.mu.Unlock()
 	k.asked.count = 0
+	before := k.countBlobs()
 	do()
 	var did []string
+	for range k.countBlobs() - before {
+		did = append(did, "a file")
+	}
 	for _, s := range k.watched.reads {
 		if !resolving(s) {
 			did = append(did, s)
@@ -108,12 +113,36 @@ func TestEveryOperation(t *testing.T) {
 	}
 }
 
+// invoke calls an operation by its shape.
+func invoke(o *op.Operation, who authz.Principal, raw json.RawMessage) (any, error) {
+	ctx := context.Background()
+	switch o.Shape {
+	case op.Upload:
+		return o.Receive(ctx, who, raw, strings.NewReader(strings.Repeat("a body that is too long for a row\n", 1000)))
+	case op.Stream:
+		return nil, o.Send(ctx, who, raw, drain{})
+	}
+	return o.Invoke(ctx, who, raw)
+}
+
+// drain is a sink that takes everything.
+type drain struct{}
+
+func (drain) Write(p []byte) (int, error) { return len(p), nil }
+
+func (drain) Event(any) error { return nil }
+
+func (drain) Content(c op.Content) error {
+	_, err := io.Copy(io.Discard, c.Body)
+	return err
+}
+
 func denyAll(t *testing.T, k *kit, name string, raw json.RawMessage) {
 	t.Helper()
 	gate, recorder := gatetest.DenyAll(t)
 	mustRefuse(t, k, gate, name, raw, "deny-all")
 	d := recorder.Decided()
-	if len(d) != 1 || d[0].Allowed || d[0].Op != name {
+	if len(d) != 1 || d[0].Allowed || d[0].Op != k.table(t, gate).Named(name).DecidedAs() {
 		t.Errorf("deny-all: recorded %+v, want one refusal", d)
 	}
 }
@@ -123,7 +152,7 @@ func needsPrincipal(t *testing.T, k *kit, name string, raw json.RawMessage) {
 	gate, recorder := gatetest.AllowAll(t)
 	o := k.table(t, gate).Named(name)
 	did := k.touched(func() {
-		if _, err := o.Invoke(context.Background(), authz.Principal{}, raw); !errors.Is(err, errs.Unauthenticated) {
+		if _, err := invoke(o, authz.Principal{}, raw); !errors.Is(err, errs.Unauthenticated) {
 			t.Errorf("without a principal: err = %v, want unauthenticated", err)
 		}
 	})
@@ -154,7 +183,9 @@ var eithers = []string{api.FileExists.Name, api.IsDir.Name, api.Expand.Name, api
 
 func policyCounts(t *testing.T, k *kit, name string, raw json.RawMessage) {
 	t.Helper()
-	gate, recorder := gatetest.Config{Refuse: func(op string) bool { return op == name }}.Gate(t)
+	gate, _ := gatetest.AllowAll(t)
+	as := k.table(t, gate).Named(name).DecidedAs()
+	gate, recorder := gatetest.Config{Refuse: func(op string) bool { return op == as }}.Gate(t)
 	mustRefuse(t, k, gate, name, raw, "refused by policy")
 	if d := recorder.Decided(); len(d) != 1 || d[0].Reason != string(errs.PolicyRefused) {
 		t.Errorf("refused by policy: recorded %+v", d)
@@ -166,7 +197,7 @@ func recordCounts(t *testing.T, k *kit, name string, raw json.RawMessage) {
 	gate, _ := gatetest.Config{Unrecorded: errors.New("disk full")}.Gate(t)
 	o := k.table(t, gate).Named(name)
 	did := k.touched(func() {
-		if r, err := o.Invoke(context.Background(), k.owner, raw); errs.From(err) == nil || errs.From(err).Reason != errs.NotRecorded {
+		if r, err := invoke(o, k.owner, raw); errs.From(err) == nil || errs.From(err).Reason != errs.NotRecorded {
 			t.Errorf("without a record: %v, %v, want NOT_RECORDED", r, err)
 		}
 	})
@@ -180,7 +211,7 @@ func allowAll(t *testing.T, k *kit, name string, raw json.RawMessage) {
 	gate, recorder := gatetest.AllowAll(t)
 	o := k.table(t, gate).Named(name)
 	did := k.touched(func() {
-		if _, err := o.Invoke(context.Background(), k.owner, raw); err != nil {
+		if _, err := invoke(o, k.owner, raw); err != nil {
 			t.Errorf("allow-all: %v", err)
 		}
 	})
@@ -190,7 +221,11 @@ func allowAll(t *testing.T, k *kit, name string, raw json.RawMessage) {
 	if d := recorder.Decided(); len(d) == 0 || !d[0].Allowed || d[0].Durable == o.Prompt {
 		t.Errorf("allow-all: recorded %+v", d)
 	}
-	if out := recorder.Outcomes(); !o.Prompt && (len(out) != 1 || out[0].State != authz.Done) {
+	want := 1
+	if o.Shape == op.Upload {
+		want = 2 // one before the first byte, one for the commit
+	}
+	if out := recorder.Outcomes(); !o.Prompt && (len(out) != want || out[0].State != authz.Done) {
 		t.Errorf("allow-all: outcomes %+v, want one that is done", out)
 	}
 }
@@ -199,7 +234,7 @@ func mustRefuse(t *testing.T, k *kit, gate *authz.Gate, name string, raw json.Ra
 	t.Helper()
 	o := k.table(t, gate).Named(name)
 	did := k.touched(func() {
-		if r, err := o.Invoke(context.Background(), k.owner, raw); !refused(o, r, err) {
+		if r, err := invoke(o, k.owner, raw); !refused(o, r, err) {
 			t.Errorf("%s: %v, %v, want a refusal", why, r, err)
 		}
 	})

@@ -211,7 +211,7 @@ func (f treeOps) copy(ctx context.Context, _ authz.Principal, p *api.CopyParams,
 	if err != nil {
 		return api.WriteResult{}, err
 	}
-	return api.WriteResult{Etag: entry.Etag, Version: entry.Version, Size: entry.Size, Modified: api.Time{Time: entry.Modified}}, nil
+	return written(entry), nil
 }
 
 // writable is the need to write the nearest folder at or above path.

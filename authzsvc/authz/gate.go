@@ -160,15 +160,23 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 // record. It reports nothing: what was committed stays committed, the recorder tells its own health, and what lacks an
 // outcome is closed at the next start.
 func (g *Gate) Conclude(ctx context.Context, d *Decision, err error) {
+	g.ConcludeStream(ctx, d, 0, err)
+}
+
+// ConcludeStream is Conclude for what sends: bytes is how many have left. One that ends before its time is aborted.
+func (g *Gate) ConcludeStream(ctx context.Context, d *Decision, bytes int64, err error) {
 	if d == nil {
 		return
 	}
-	o := &Outcome{ID: d.id, At: g.clock.Now(), State: Done}
+	o := &Outcome{ID: d.id, At: g.clock.Now(), State: Done, Bytes: bytes}
 	if d.effected.Load() {
 		o.First, o.Last = d.first.Load(), d.last.Load()
 	}
 	if err != nil {
 		o.State, o.Why = Failed, why(err)
+	}
+	if err != nil && bytes > 0 {
+		o.State = Aborted
 	}
 	_ = g.recorder.Conclude(context.WithoutCancel(ctx), o)
 }

@@ -57,7 +57,7 @@ type Outcome struct {
 	State State     `json:"state"`
 	First int64     `json:"first,omitempty"` // first sequence the effect wrote
 	Last  int64     `json:"last,omitempty"`  // last
-	Bytes int64     `json:"bytes,omitempty"` // what left before it was aborted
+	Bytes int64     `json:"bytes,omitempty"` // what left, of a stream
 	Why   string    `json:"why,omitempty"`   // errs.Reason or kind of a failure
 }
 

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var reasons = []errs.Reason{
 	errs.FileNotFound, errs.FileExists, errs.InvalidPath, errs.NotValid, errs.MethodNotFound, errs.InvalidRequest,
 	errs.ParseFailed, errs.EtagMismatch, errs.BodyTooLarge, errs.RateLimited, errs.NoRelation, errs.PolicyRefused,
-	errs.OutsideMandate, errs.Undecided, errs.NotRecorded, errs.StaleDecision, errs.ScopeMissing, errs.DiskFull, errs.CrossTenant,
+	errs.OutsideMandate, errs.Undecided, errs.NotRecorded, errs.StaleDecision, errs.ScopeMissing, errs.DiskFull, errs.KeyReused, errs.MediaType, errs.CrossTenant,
 	errs.ComputedRelation,
 }
 

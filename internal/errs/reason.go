@@ -22,6 +22,8 @@ const (
 	StaleDecision    Reason = "STALE_DECISION"  // what was decided changed before the commit
 	ScopeMissing     Reason = "SCOPE_MISSING"   // the key's scopes leave it out
 	DiskFull         Reason = "DISK_FULL"
+	KeyReused        Reason = "IDEMPOTENCY_KEY_REUSED" // for another request than the first
+	MediaType        Reason = "UNSUPPORTED_MEDIA_TYPE"
 	CrossTenant      Reason = "CROSS_TENANT"
 	ComputedRelation Reason = "COMPUTED_RELATION"
 )
@@ -36,6 +38,7 @@ var reasons = map[Reason]int{
 	InvalidRequest:   -32600,
 	ParseFailed:      -32700,
 	EtagMismatch:     -32006,
+	KeyReused:        -32005,
 	CrossTenant:      -32005,
 	ComputedRelation: -32005,
 }

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
@@ -24,6 +25,7 @@ func Run(t *testing.T, open func(t testing.TB) sqldb.DB) {
 		names, lists, writes, folders, reserved, moves, deletes, versions, history, restores, owners, people, tuples, effects,
 		groups, sweeps, shared,
 		searches,
+		blobs, staged,
 	) {
 		t.Run(nameOf(claim), func(t *testing.T) {
 			k := newKit(t, open(t))
@@ -44,6 +46,7 @@ func nameOf(claim func(*kit)) string {
 type kit struct {
 	*testing.T
 	db    sqldb.DB
+	blobs *storage.BlobDir
 	store *storage.Store
 	files *storage.Files
 	rels  *Relations
@@ -66,7 +69,11 @@ func newKit(t *testing.T, db sqldb.DB) *kit {
 	k := &kit{T: t, db: db, rels: NewRelations(), clock: gatetest.NewClock(), ann: gatetest.User(storage.DefaultTenant, "ann")}
 	k.gate, k.notes = gatetest.AllowAll(t)
 	k.rels.Clock = k.clock
-	k.store = storage.New(db, k.rels, k.rels, k.clock)
+	var err error
+	if k.blobs, err = storage.OpenBlobDir(filepath.Join(t.TempDir(), "blobs")); err != nil {
+		t.Fatal(err)
+	}
+	k.store = storage.New(db, k.blobs, k.rels, k.rels, k.clock)
 	k.files = k.store.Files()
 	if _, founded, err := k.store.Founding().Found(t.Context()); err != nil || !founded {
 		t.Fatalf("Found = %v, %v", founded, err)
@@ -163,7 +170,7 @@ func (k *kit) read(path string) (string, error) {
 func (k *kit) mustRead(path, want string) {
 	k.Helper()
 	if got, err := k.read(path); err != nil || got != want {
-		k.Errorf("read %s = %q, %v, want %q", path, got, err, want)
+		k.Errorf("read %s = %.60q (%d bytes), %v, want %.60q (%d bytes)", path, got, len(got), err, want, len(want))
 	}
 }
 

@@ -229,7 +229,7 @@ func (w during) Write(ctx context.Context, tx sqldb.Tx, updates ...relations.Upd
 
 // with returns a store like the kit's, whose writer does something in the middle of each transaction.
 func (k *kit) with(do func(context.Context, sqldb.Tx) error) *storage.Store {
-	return storage.New(k.db, during{k.rels, do}, k.rels, k.clock)
+	return storage.New(k.db, k.blobs, during{k.rels, do}, k.rels, k.clock)
 }
 
 func cancelledHalfWayIsAllOrNothing(k *kit) {

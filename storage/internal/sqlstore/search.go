@@ -40,7 +40,6 @@ var (
 			COALESCE(f.etag, ''), COALESCE(f.size, 0), COALESCE(f.seq, 0), COALESCE(d.path, '')
 		FROM changes c LEFT JOIN files f ON f.id = c.id AND f.version > 0 LEFT JOIN dirs d ON d.id = f.dir
 		WHERE c.tenant = $1 AND c.seq > $2 ORDER BY c.seq LIMIT $3`)
-	bodyOf   = sqldb.SQL(`SELECT body FROM versions WHERE file = $1 AND version = $2`)
 	lastSeqs = sqldb.SQL(`SELECT id, seq FROM tenants ORDER BY id`)
 )
 
@@ -107,12 +106,6 @@ func FilesBetween(ctx context.Context, q sqldb.Q, tenant, after, name, from, end
 	}
 	behind, err := listed(ctx, q, filesBelow, tenant, max(after, from), end, n-len(rest))
 	return slices.Concat(rest, behind), err
-}
-
-// Body returns the contents of a version; ErrNoRows when it is gone.
-func Body(ctx context.Context, q sqldb.Q, file string, version int64) (body []byte, err error) {
-	err = q.Row(ctx, bodyOf, file, version).Scan(&body)
-	return body, err
 }
 
 // Tenant is a tenant and the last sequence that it gave to a change.

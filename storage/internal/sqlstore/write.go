@@ -6,15 +6,17 @@ import (
 	"nexus/internal/sqldb"
 )
 
-// Version is one version of a file with its contents.
+// Version is one version of a file. Its contents are in Body, or else the blob of its etag among those of the tenant Kept.
 type Version struct {
 	File    string
 	Number  int64
 	Seq     int64
 	Etag    string
+	Type    string // '' of versions from before it was noted
 	Size    int64
 	Author  string
 	Created int64
+	Kept    string
 	Body    []byte
 }
 
@@ -28,8 +30,9 @@ var (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $8)`)
 	updateFile = sqldb.SQL(`UPDATE files SET version = $2, etag = $3, type = $4, size = $5, seq = $6, modified = $7,
 		created = CASE WHEN version = 0 THEN $7 ELSE created END, since = CASE WHEN version = 0 THEN $6 ELSE since END WHERE id = $1`)
-	insertVersion = sqldb.SQL(`INSERT INTO versions (file, version, seq, etag, size, author, created, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
-	currentBody   = sqldb.SQL(`SELECT f.version, f.etag, f.type, f.size, f.created, f.modified, v.body
+	insertVersion = sqldb.SQL(`INSERT INTO versions (file, version, seq, etag, type, size, author, created, kept, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`)
+	currentBody = sqldb.SQL(`SELECT f.version, f.etag, f.type, f.size, f.created, f.modified, v.kept, v.body
 		FROM files f JOIN versions v ON v.file = f.id AND v.version = f.version WHERE f.id = $1`)
 	deleteFileRow = sqldb.SQL(`DELETE FROM files WHERE id = $1`)
 	deleteDirRow  = sqldb.SQL(`DELETE FROM dirs WHERE id = $1`)
@@ -74,16 +77,18 @@ func UpdateFile(ctx context.Context, tx sqldb.Tx, f *File) error {
 
 // InsertVersion adds a version. Versions are never changed.
 func InsertVersion(ctx context.Context, tx sqldb.Tx, v *Version) error {
-	_, err := tx.Exec(ctx, insertVersion, v.File, v.Number, v.Seq, v.Etag, v.Size, v.Author, v.Created, v.Body)
+	_, err := tx.Exec(ctx, insertVersion, v.File, v.Number, v.Seq, v.Etag, v.Type, v.Size, v.Author, v.Created, v.Kept, v.Body)
 	return err
 }
 
-// Current returns a file with the contents of its current version. Where it stands and its sequence are left out.
-func Current(ctx context.Context, q sqldb.Q, id string) (*File, []byte, error) {
+// Current returns a file with its current version. Of the file, where it stands and its sequence are left out; of the version,
+// all but what says where its contents are.
+func Current(ctx context.Context, q sqldb.Q, id string) (*File, *Version, error) {
 	f := File{ID: id}
-	var body []byte
-	err := q.Row(ctx, currentBody, id).Scan(&f.Version, &f.Etag, &f.Type, &f.Size, &f.Created, &f.Modified, &body)
-	return &f, body, err
+	v := Version{File: id}
+	err := q.Row(ctx, currentBody, id).Scan(&f.Version, &f.Etag, &f.Type, &f.Size, &f.Created, &f.Modified, &v.Kept, &v.Body)
+	v.Number, v.Etag, v.Type, v.Size = f.Version, f.Etag, f.Type, f.Size
+	return &f, &v, err
 }
 
 // DeleteFile removes a file's row.

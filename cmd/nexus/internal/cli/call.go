@@ -78,11 +78,7 @@ func (a *app) cat() *cobra.Command {
 				return err
 			}
 			for _, path := range args {
-				r, err := read(cmd.Context(), c, path)
-				if err != nil {
-					return err
-				}
-				if _, err := a.Out.Write(r.Content); err != nil {
+				if err := show(cmd.Context(), c, path, a.Out); err != nil {
 					return err
 				}
 			}

@@ -14,6 +14,7 @@ import (
 	"nexus/cmd/nexus/internal/node"
 	"nexus/internal/errs"
 	"nexus/internal/sqldb"
+	"nexus/storage"
 )
 
 // examineData looks at a data directory.
@@ -28,6 +29,9 @@ func examineData(ctx context.Context, c config.Config) []diagnosis {
 		func(context.Context) diagnosis { return private(c.Data) },
 		func(context.Context) diagnosis { return freeSpace(c.Data, c.AuditReserve) },
 		func(ctx context.Context) diagnosis { return integrity(ctx, node.DatabasePath(c.Data)) },
+		func(ctx context.Context) diagnosis {
+			return contentsThere(ctx, node.DatabasePath(c.Data), node.BlobDir(c.Data))
+		},
 		func(ctx context.Context) diagnosis { return recordWhole(ctx, node.RecordDir(c.Data)) },
 		func(ctx context.Context) diagnosis { return recordTime(ctx, node.RecordDir(c.Data)) },
 	)
@@ -72,7 +76,7 @@ func private(dir string) diagnosis {
 
 // freeSpace compares what is free with what the record holds back for the day the disk is full.
 func freeSpace(dir string, reserve int64) diagnosis {
-	free, err := freeBytes(dir)
+	free, err := storage.FreeBytes(dir)
 	if err != nil {
 		return diagnosis{"disk", warn, "free space cannot be told: " + err.Error(), ""}
 	}
@@ -113,6 +117,29 @@ func integrity(ctx context.Context, path string) (d diagnosis) {
 		return diagnosis{"database", bad, answer, "restore a backup"}
 	}
 	return diagnosis{Check: "database", State: fine, Found: "sound"}
+}
+
+// contentsThere compares the long contents that the database names with the files that hold them, unless a server has it.
+func contentsThere(ctx context.Context, path, dir string) diagnosis {
+	const check = "long contents"
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return diagnosis{check, warn, "there is no " + dir, "nexus serve makes it; if there was one, restore it from a backup"}
+	}
+	db, err := sqldb.OpenLite(ctx, path, sqldb.LiteOptions{Readers: 1})
+	if errors.Is(err, errs.Unavailable) {
+		return diagnosis{Check: check, State: fine, Found: "not compared: " + describe(err)}
+	}
+	if err != nil {
+		return diagnosis{check, bad, describe(err), "restore a backup"}
+	}
+	r, err := storage.InspectBlobs(ctx, db, dir)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return diagnosis{check, bad, describe(err), "start nexus serve once, so that the database is up to date"}
+	}
+	if r.Wrong > 0 {
+		return diagnosis{check, bad, fmt.Sprintf("%d of %d are missing or cut short, such as %s", r.Wrong, r.Blobs, r.First), "restore " + dir + " from a backup"}
+	}
+	return diagnosis{Check: check, State: fine, Found: fmt.Sprintf("%d, of %d bytes in all, are there", r.Blobs, r.Bytes)}
 }
 
 // recordWhole verifies the record against itself.

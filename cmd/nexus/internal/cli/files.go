@@ -2,14 +2,23 @@ package cli
 
 import (
 	"context"
+	"io"
 
 	"nexus/apiserver/api"
 	"nexus/apiserver/client"
 )
 
-// read returns a file's contents.
-func read(ctx context.Context, c *client.Client, path string) (api.ReadResult, error) {
-	return client.Call(ctx, c, api.Read, api.ReadParams{PathParams: api.PathParams{Path: path}})
+// show writes a file's contents to out. What is too long for a call is streamed.
+func show(ctx context.Context, c *client.Client, path string, out io.Writer) error {
+	r, err := client.Call(ctx, c, api.Read, api.ReadParams{PathParams: api.PathParams{Path: path}})
+	if client.IsTooLong(err) {
+		_, err = c.Download(ctx, path, out)
+		return err
+	}
+	if err == nil {
+		_, err = out.Write(r.Content)
+	}
+	return err
 }
 
 // list returns what the caller may see below path, with metadata.

@@ -30,7 +30,7 @@ goes on; then the exit status is 1.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.SkipExisting, "skip-existing", false, "leave alone what is there already")
 	f.BoolVar(&o.DryRun, "dry-run", false, "read everything, send nothing")
-	f.Int64Var(&o.MaxBytes, "max-file-bytes", importer.MaxFile, "longest file that is sent; the server's body-limit bounds it")
+	f.Int64Var(&o.MaxBytes, "max-file-bytes", 0, "longest file that is sent; 0: any. The server's upload-limit bounds it")
 	f.IntVar(&o.InFlight, "in-flight", 4, "batches on their way at once")
 	f.BoolVar(&progress, "progress", false, "show a bar even where standard error is no terminal")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

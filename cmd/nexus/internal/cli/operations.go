@@ -17,7 +17,7 @@ func Operations() (string, error) {
 	}
 	var b strings.Builder
 	b.WriteString("# Operations\n\nPrinted by `nexus operations` from the table that the server dispatches by. Every operation is decided and recorded\n" +
-		"under its name. *Scope* is what a key must carry; it attenuates, and relations are asked all the same. *Recorded* says\n" +
+		"under its name, or that of the one it is another way to do. *Scope* is what a key must carry; it attenuates, and relations are asked all the same. *Recorded* says\n" +
 		"what the decision record keeps of a parameter: its value (plain), its length (count), or nothing.\n\n")
 	b.WriteString("| operation | JSON-RPC | scope | |\n|---|---|---|---|\n")
 	for _, o := range table.All() {
@@ -32,7 +32,7 @@ func Operations() (string, error) {
 // emptyTable returns the table over no server: for its declarations, not to be called.
 func emptyTable() (*op.Table, error) {
 	t := op.NewTable(nil)
-	return t, ops.Fill(t, ops.Deps{Store: storage.New(nil, nil, nil, nil)})
+	return t, ops.Fill(t, ops.Deps{Store: storage.New(nil, nil, nil, nil, nil)})
 }
 
 func describeOperation(b *strings.Builder, o *op.Operation) {
@@ -62,6 +62,12 @@ func ways(o *op.Operation) []string {
 	}
 	if o.Get != "" {
 		all = append(all, code("GET "+o.Get))
+	}
+	for _, route := range o.Routes {
+		all = append(all, code(route))
+	}
+	if o.As != "" {
+		all = append(all, "decided and recorded as "+code(o.As))
 	}
 	if o.Shape != op.Unary {
 		all = append(all, o.Shape.String())

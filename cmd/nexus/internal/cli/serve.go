@@ -49,6 +49,7 @@ func (a *app) runServer(ctx context.Context, c config.Config) (err error) {
 	n, err := node.Open(ctx, node.Config{
 		DataDir: c.Data, PolicyDir: c.PolicyDir, Disabled: c.PolicyDisabled, History: c.History,
 		Limits: storage.Limits{Reserved: int(c.ReservedPaths)}, Version: Version, Log: log,
+		BlobGrace: c.BlobGrace, BlobCheck: c.BlobCheck,
 		Record: audit.Options{KeepFor: c.AuditKeep, KeepBytes: c.AuditKeepBytes, ReserveBytes: c.AuditReserve},
 	})
 	if err != nil {
@@ -132,7 +133,7 @@ func faceOf(c config.Config, log *slog.Logger) (node.Face, error) {
 	if err != nil {
 		return node.Face{}, err
 	}
-	f := node.Face{Dialect: dialect, Log: log, BodyLimit: c.BodyLimit, RateKey: c.RateKey, RateAddress: c.RateAddress, DrainFor: c.DrainFor}
+	f := node.Face{Dialect: dialect, Log: log, BodyLimit: c.BodyLimit, UploadLimit: c.UploadLimit, RateKey: c.RateKey, RateAddress: c.RateAddress, DrainFor: c.DrainFor}
 	for _, text := range c.TrustedProxies {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {

@@ -30,7 +30,7 @@ func (a *app) verify(ctx context.Context, data string, o audit.VerifyOptions) (e
 	db, err := effectsOf(ctx, data)
 	if db != nil {
 		defer func() { err = errors.Join(err, db.Close()) }()
-		o.Effects = &audit.Effects{Of: storage.New(db, nil, nil, clock.System{}).Effect}
+		o.Effects = &audit.Effects{Of: storage.New(db, nil, nil, nil, clock.System{}).Effect}
 	} else {
 		v.Effects = "not compared: " + describe(err)
 	}

@@ -27,6 +27,9 @@ type Config struct {
 	AdminKeyFile   string        `koanf:"admin-key-file"`
 	Dialect        string        `koanf:"dialect"`
 	BodyLimit      int64         `koanf:"body-limit"`
+	UploadLimit    int64         `koanf:"upload-limit"`
+	BlobGrace      time.Duration `koanf:"blob-grace"`
+	BlobCheck      time.Duration `koanf:"blob-check"`
 	TrustedProxies []string      `koanf:"trusted-proxies"`
 	RateKey        float64       `koanf:"rate-key"`
 	RateAddress    float64       `koanf:"rate-address"`
@@ -50,11 +53,14 @@ type setting struct {
 }
 
 var settings = []setting{
-	{"data", "nexus-data", "data directory: the database and the decision record"},
+	{"data", "nexus-data", "data directory: the database, long contents and the decision record"},
 	{"listen", "127.0.0.1:8765", "address to serve HTTP on"},
 	{"admin-key-file", "", "write the first admin key to this file, mode 0600, instead of printing it"},
 	{"dialect", "auto", "form of JSON-RPC answers: auto, document or client"},
-	{"body-limit", int64(64 << 20), "largest request body, in bytes"},
+	{"body-limit", int64(64 << 20), "largest body of a JSON-RPC request, in bytes"},
+	{"upload-limit", int64(5 << 30), "largest body of a PUT or PATCH on /api/files, in bytes"},
+	{"blob-grace", 24 * time.Hour, "how long contents stay that no version of a file names any more"},
+	{"blob-check", 30 * 24 * time.Hour, "how often the contents of long files are compared with their hashes; 0: never"},
 	{"trusted-proxies", []string{}, "networks (CIDR) whose X-Forwarded-For is believed"},
 	{"rate-key", float64(0), "operations a second of one key; 0: the built-in 20000, negative: no limit"},
 	{"rate-address", float64(0), "requests a second of one client address; 0: the built-in 20000, negative: no limit"},
@@ -177,6 +183,10 @@ func (c Config) check() error {
 		return errs.New(errs.Invalid, "log-format must be text or json, not %q", c.LogFormat)
 	case c.BodyLimit < 1024:
 		return errs.New(errs.Invalid, "body-limit must be at least 1024")
+	case c.UploadLimit < 1024:
+		return errs.New(errs.Invalid, "upload-limit must be at least 1024")
+	case c.BlobGrace < time.Minute || c.BlobCheck < 0:
+		return errs.New(errs.Invalid, "blob-grace must be at least a minute, and blob-check not negative")
 	case c.ReservedPaths < 1:
 		return errs.New(errs.Invalid, "reserved-paths must be at least 1")
 	case c.History < 0 || c.AuditKeep < 0 || c.AuditKeepBytes < 0 || c.DrainFor < 0:

@@ -5,6 +5,7 @@ package importer
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +23,7 @@ type Options struct {
 	To           string // folder on the server
 	SkipExisting bool   // leave alone what the server has
 	DryRun       bool   // read everything, send nothing
-	MaxBytes     int64  // longest file; 0: MaxFile
+	MaxBytes     int64  // longest file; 0: any
 	InFlight     int    // batches on their way at once; 0: 4
 	// Failed gets each file that was not written, and why. It is called by one goroutine at a time.
 	Failed func(path string, err error)
@@ -49,13 +50,11 @@ type Result struct {
 	PerSecond float64 `json:"files_per_second"`
 }
 
-// MaxFile is the longest file that fits into a request of the default size, in the form in which contents travel.
-const MaxFile = 47 << 20
-
 // Limits of a batch. More calls in one save little, and the memory of a batch is taken twice on either side.
 const (
 	batchCalls = 64
 	batchBytes = 2 << 20
+	batched    = 1 << 20 // longest file that travels in a batch; others are streamed, each by itself
 	readers    = 4
 )
 
@@ -66,7 +65,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		return Result{}, err
 	}
 	if o.MaxBytes <= 0 {
-		o.MaxBytes = MaxFile
+		o.MaxBytes = math.MaxInt64
 	}
 	if o.InFlight <= 0 {
 		o.InFlight = 4

@@ -91,8 +91,31 @@ func TestBatchesAreBounded(t *testing.T) {
 			t.Errorf("a batch of %d calls and %d bytes", len(batch), size)
 		}
 	}
-	if !slices.ContainsFunc(r.batches, func(b []string) bool { return len(b) == 1 && b[0] == "/huge" }) {
-		t.Error("a file larger than a batch does not travel alone")
+	if !slices.Equal(r.streams, []string{"/huge"}) || r.files["/huge"] != files["huge"] {
+		t.Errorf("streamed are %q, want the file that is larger than a batch", r.streams)
+	}
+}
+
+func TestLongFilesAreSentAgainToldAndLeftAloneAsOthersAre(t *testing.T) {
+	r := newReceiver(t)
+	r.files["/old"] = "theirs"
+	r.answer = func(w write, try int) string {
+		switch {
+		case w.Path == "/busy" && try < 3:
+			return "conflict"
+		case w.Path == "/no":
+			return "denied"
+		}
+		return ""
+	}
+	long := strings.Repeat("l", batched+1)
+	files := map[string]string{"old": long, "busy": long + "b", "no": long, "folder/yes": long, "short": "s"}
+	got, failed, err := r.run(t, Options{From: tree(t, files), To: "/", SkipExisting: true})
+	if err != nil || got.Files != 3 || got.Existing != 1 || got.Failed != 1 || got.Retries != 2 || got.Bytes != int64(2*len(long)+2) {
+		t.Errorf("Run = %+v, %v", got, err)
+	}
+	if r.files["/old"] != "theirs" || r.files["/busy"] != long+"b" || r.files["/folder/yes"] != long || failed["/no"] != "no: denied" {
+		t.Errorf("old %.10q, busy %d bytes, failed %v", r.files["/old"], len(r.files["/busy"]), failed)
 	}
 }
 

@@ -1,12 +1,15 @@
 package importer
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -35,7 +38,8 @@ type receiver struct {
 	files   map[string]string
 	tries   map[string]int
 	batches [][]string // paths, in the order of arrival
-	longest int        // body, in bytes
+	streams []string   // paths of what came by itself
+	longest int        // body of a batch, in bytes
 }
 
 func newReceiver(t *testing.T) *receiver {
@@ -47,6 +51,10 @@ func newReceiver(t *testing.T) *receiver {
 
 func (r *receiver) serve(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)
+	if req.Method == http.MethodPut {
+		r.stream(w, req, body)
+		return
+	}
 	var calls []struct {
 		ID     int64  `json:"id"`
 		Method string `json:"method"`
@@ -69,16 +77,39 @@ func (r *receiver) serve(w http.ResponseWriter, req *http.Request) {
 	_ = json.NewEncoder(w).Encode(answers)
 }
 
-func (r *receiver) take(id int64, w write) map[string]any {
+// stream takes a body of PUT.
+func (r *receiver) stream(w http.ResponseWriter, req *http.Request, body []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sent := write{Path: strings.TrimPrefix(req.URL.Path, "/api/files"), IfNoneMatch: req.Header.Get("If-None-Match") == "*"}
+	sent.Content.Data = body
+	r.streams = append(r.streams, sent.Path)
+	if kind := r.keep(sent); kind != "" {
+		w.WriteHeader(http.StatusConflict)
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": "urn:nexus:problem:" + kind, "title": kind, "status": 409, "detail": "no: " + kind})
+		return
+	}
+	sum := sha256.Sum256(body)
+	_ = json.NewEncoder(w).Encode(map[string]any{"etag": hex.EncodeToString(sum[:]), "version": 1, "size": len(body)})
+}
+
+// keep keeps a write, unless the test says otherwise.
+func (r *receiver) keep(w write) (kind string) {
 	r.tries[w.Path]++
-	kind := r.answer(w, r.tries[w.Path])
+	kind = r.answer(w, r.tries[w.Path])
 	if _, there := r.files[w.Path]; there && w.IfNoneMatch {
 		kind = "exists"
 	}
-	if kind != "" {
+	if kind == "" {
+		r.files[w.Path] = string(w.Content.Data)
+	}
+	return kind
+}
+
+func (r *receiver) take(id int64, w write) map[string]any {
+	if kind := r.keep(w); kind != "" {
 		return map[string]any{"jsonrpc": "2.0", "id": id, "error": map[string]any{"code": -32000, "message": "no: " + kind, "data": map[string]string{"kind": kind}}}
 	}
-	r.files[w.Path] = string(w.Content.Data)
 	return map[string]any{"jsonrpc": "2.0", "id": id, "result": map[string]any{"etag": "e", "version": 1}}
 }
 

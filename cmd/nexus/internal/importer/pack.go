@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -31,48 +32,55 @@ func (r *run) fail(path string, err error) {
 
 func (r *run) read(ctx context.Context, found <-chan local, read chan<- loaded) error {
 	for f := range found {
-		clean, err := paths.Clean(f.to)
-		if err != nil {
-			r.fail(f.from, err)
-			continue
-		}
-		body, err := contents(f.from, r.o.MaxBytes)
-		if err != nil {
-			r.fail(f.from, err)
-			continue
-		}
-		if r.o.DryRun {
-			r.p.Files.Add(1)
-			r.p.Bytes.Add(int64(len(body)))
-			continue
-		}
-		if err := hand(ctx, read, loaded{clean, body}); err != nil {
+		if err := r.take(ctx, f, read); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// contents reads a file of at most limit bytes.
-func contents(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
+// take reads one file and hands it on, or streams it when it is long.
+func (r *run) take(ctx context.Context, f local, read chan<- loaded) error {
+	clean, err := paths.Clean(f.to)
 	if err != nil {
-		return nil, err
+		r.fail(f.from, err)
+		return nil
 	}
-	defer f.Close()
+	file, size, err := r.open(f.from)
+	if err != nil {
+		r.fail(f.from, err)
+		return nil
+	}
+	defer file.Close()
+	switch {
+	case r.o.DryRun:
+		r.p.Files.Add(1)
+		r.p.Bytes.Add(size)
+		return nil
+	case size > batched:
+		return r.stream(ctx, clean, file)
+	}
+	body, err := io.ReadAll(io.LimitReader(file, size)) // shorter when it became so meanwhile
+	if err != nil {
+		r.fail(f.from, err)
+		return nil
+	}
+	return hand(ctx, read, loaded{clean, body})
+}
+
+// open opens a local file that is not too long.
+func (r *run) open(name string) (f *os.File, size int64, err error) {
+	if f, err = os.Open(name); err != nil {
+		return nil, 0, err
+	}
 	at, err := f.Stat()
+	if err == nil && at.Size() > r.o.MaxBytes {
+		err = errs.New(errs.Invalid, "longer than %d bytes", r.o.MaxBytes)
+	}
 	if err != nil {
-		return nil, err
+		return nil, 0, errors.Join(err, f.Close())
 	}
-	if at.Size() > limit {
-		return nil, errs.New(errs.Invalid, "longer than %d bytes, which is what one write may carry", limit)
-	}
-	body := make([]byte, at.Size())
-	n, err := io.ReadFull(f, body)
-	if err == io.ErrUnexpectedEOF || err == io.EOF {
-		return body[:n], nil // it became shorter while it was read
-	}
-	return body, err
+	return f, at.Size(), nil
 }
 
 // pack joins files into batches.

@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"time"
 
@@ -81,6 +82,42 @@ func (r *run) once(ctx context.Context, batch []loaded) (left []loaded, last err
 		}
 	}
 	return left, last
+}
+
+// stream writes one long file, and again when it may succeed later.
+func (r *run) stream(ctx context.Context, to string, f io.ReadSeeker) error {
+	for try := 1; ; try++ {
+		n, err := r.streamOnce(ctx, to, f)
+		switch {
+		case ctx.Err() != nil:
+			return errs.New(errs.Canceled, "the import was cancelled").Because(ctx.Err())
+		case err == nil:
+			r.p.Files.Add(1)
+			r.p.Bytes.Add(n)
+			return nil
+		case r.o.SkipExisting && errors.Is(err, errs.Exists):
+			r.p.Existing.Add(1)
+			return nil
+		case !errs.KindOf(err).Retry():
+			r.fail(to, err)
+			return nil
+		case try == tries:
+			return r.giveUp([]loaded{{to: to}}, err)
+		}
+		r.p.Retries.Add(1)
+		if err := wait(ctx, r.o.firstWait<<(try-1)); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) streamOnce(ctx context.Context, to string, f io.ReadSeeker) (int64, error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, errs.New(errs.Invalid, "it cannot be read").Because(err)
+	}
+	p := api.UploadParams{PathParams: api.PathParams{Path: to}, IfNoneMatch: r.o.SkipExisting}
+	made, err := r.o.Client.Upload(ctx, p, f, -1) // a file that grows meanwhile has no length that can be told
+	return made.Size, err
 }
 
 // wait waits about as long as d before another try: not exactly, or all who were refused at once would come back at once.

@@ -25,6 +25,7 @@ var servants = []string{
 	sweepTrash, expireWorkspaces,
 	sweepRelations,
 	FollowFiles,
+	sweepBlobs, scrubBlobs,
 }
 
 // chore is work that the server does by itself, in small steps, each of which is decided and recorded as every operation is.
@@ -37,7 +38,7 @@ type chore struct {
 
 // chores returns all there are.
 func (n *Node) chores() []chore {
-	return []chore{{
+	return append(n.keepBlobs(), []chore{{
 		name: sweepTrash, every: time.Second, waiting: n.Store.Chores().Sweeping,
 		work: func(ctx context.Context, tenant string) (err error) {
 			for at, more := (storage.SweepPlace{}), true; err == nil && more; {
@@ -72,7 +73,7 @@ func (n *Node) chores() []chore {
 			}
 			return err
 		},
-	}}
+	}}...)
 }
 
 // step asks the gate for the one who has role in tenant and does one step with what it gets.

@@ -8,6 +8,7 @@ import (
 
 	"nexus/apiserver"
 	"nexus/apiserver/authn"
+	"nexus/apiserver/rest/files"
 	"nexus/apiserver/rpc"
 	"nexus/authzsvc/audit"
 	"nexus/storage"
@@ -17,6 +18,7 @@ import (
 type Face struct {
 	Dialect     rpc.Dialect
 	BodyLimit   int64 // bytes
+	UploadLimit int64 // bytes; 0: the built-in
 	RateKey     float64
 	RateAddress float64
 	Proxies     []netip.Prefix
@@ -41,8 +43,15 @@ func (n *Node) Server(f Face) (*apiserver.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	contents, err := files.New(files.Config{
+		Table: n.Table, Guard: guard, MaxBody: f.UploadLimit, Log: f.Log, Observe: metrics.Operation,
+		Turned: func(ctx context.Context, t files.Turned) { n.turned(ctx, rpc.Turned(t)) },
+	})
+	if err != nil {
+		return nil, err
+	}
 	return apiserver.New(apiserver.Config{
-		Faces: []apiserver.Face{face}, Probes: []apiserver.Probe{{Name: "node", Ask: n.Ready}},
+		Faces: []apiserver.Face{face, contents}, Probes: []apiserver.Probe{{Name: "node", Ask: n.Ready}},
 		Metrics: metrics, Log: f.Log, DrainTimeout: f.DrainFor,
 	})
 }

@@ -15,6 +15,11 @@ func (n *Node) observe(r prometheus.Registerer) {
 	count("nexus_authz_cache_hits_total", "Checks answered from the decision cache.", func() float64 { return float64(cache().Hits) })
 	gauge("nexus_authz_cache_entries", "Answers in the decision cache.", func() float64 { return float64(cache().Entries) })
 	count("nexus_audit_entries_total", "Entries written to the decision record since the start.", func() float64 { return float64(record().Entries) })
+	blobs := n.Store.Blobs().Stats
+	count("nexus_blobs_removed_total", "Contents removed because nothing named them any more.", func() float64 { return float64(blobs().Removed) })
+	count("nexus_blobs_removed_bytes_total", "Bytes in those.", func() float64 { return float64(blobs().RemovedBytes) })
+	count("nexus_blobs_checked_total", "Contents compared with their hashes.", func() float64 { return float64(blobs().Checked) })
+	count("nexus_blobs_harmed_total", "Times that contents were found missing or changed.", func() float64 { return float64(blobs().Harmed) })
 	gauge("nexus_audit_healthy", "1 while decisions can be recorded.", func() float64 {
 		if n.Service.Record().Healthy() != nil {
 			return 0

@@ -26,10 +26,12 @@ import (
 
 // Config says what a node works with. DataDir is required.
 type Config struct {
-	DataDir   string // holds the database and the record; made when missing
+	DataDir   string // holds the database, long contents and the record; made when missing
 	PolicyDir string
 	Disabled  []string // ids of shipped policies to leave out
 	History   time.Duration
+	BlobGrace time.Duration // 0: the built-in
+	BlobCheck time.Duration // how often each is compared with its hash; 0: never
 	Record    audit.Options
 	Limits    storage.Limits // zero: storage.DefaultLimits
 	Version   string
@@ -48,6 +50,9 @@ type Node struct {
 	Table       *op.Table
 
 	clock clock.Clock
+	grace time.Duration
+	check time.Duration
+	log   *slog.Logger
 	stop  context.CancelFunc
 	idle  chan error
 }
@@ -56,6 +61,7 @@ type Node struct {
 const (
 	databaseFile = "nexus.db"
 	recordDir    = "audit"
+	blobDir      = "blobs"
 	indexDir     = "index"
 )
 
@@ -64,6 +70,9 @@ func DatabasePath(dir string) string { return filepath.Join(dir, databaseFile) }
 
 // RecordDir returns where the decision record of a data directory is.
 func RecordDir(dir string) string { return filepath.Join(dir, recordDir) }
+
+// BlobDir returns where the longer contents of a data directory are.
+func BlobDir(dir string) string { return filepath.Join(dir, blobDir) }
 
 // IndexDir returns where the search index of a data directory is. It can be deleted while nothing serves the directory: it is
 // made anew.
@@ -81,7 +90,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, errs.New(errs.Invalid, "data directory %s cannot be made", c.DataDir).Because(err)
 	}
-	n := &Node{clock: c.Clock}
+	n := &Node{clock: c.Clock, grace: c.BlobGrace, check: c.BlobCheck, log: c.Log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -108,12 +117,19 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 	if err := storage.Migrate(ctx, n.DB); err != nil {
 		return err
 	}
-	n.Store = storage.New(n.DB, n.Service.Writer(), n.Service.Reader(), c.Clock)
+	blobs, err := storage.OpenBlobDir(BlobDir(c.DataDir))
+	if err != nil {
+		return err
+	}
+	n.Store = storage.New(n.DB, blobs, n.Service.Writer(), n.Service.Reader(), c.Clock)
 	if c.Limits != (storage.Limits{}) {
 		n.Store.Limit(c.Limits)
 	}
 	n.Credentials = n.Store.Credentials()
 	if err := n.Store.Founding().Staff(ctx); err != nil {
+		return err
+	}
+	if err := n.Store.Founding().Recover(ctx); err != nil {
 		return err
 	}
 	settled, err := n.Service.Settle(ctx, n.Store.Effect)
@@ -178,7 +194,9 @@ func info(c Config) ops.Info {
 func names() []string {
 	all := slices.Clone(servants)
 	for _, d := range api.All() {
-		all = append(all, d.Name)
+		if d.As == "" { // rules about the other one hold for those
+			all = append(all, d.Name)
+		}
 	}
 	return all
 }

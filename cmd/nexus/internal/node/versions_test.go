@@ -58,7 +58,7 @@ func TestRulesAboutContentsNameEveryWayToThem(t *testing.T) {
 	ways := []string{api.Rename.Name}
 	for _, d := range api.All() {
 		if d.Contents {
-			ways = append(ways, d.Name)
+			ways = append(ways, d.DecidedAs())
 		}
 	}
 	if !slices.Contains(ways, api.Read.Name) {

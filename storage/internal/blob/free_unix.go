@@ -1,11 +1,11 @@
 //go:build linux || darwin
 
-package cli
+package blob
 
 import "syscall"
 
-// freeBytes returns how much a user who is not root can still write where dir is.
-func freeBytes(dir string) (int64, error) {
+// Free returns how many bytes a user who is not root can still write where dir is.
+func Free(dir string) (int64, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return 0, err
