@@ -111,10 +111,13 @@ func (g *globbing) page(ctx context.Context, n int) (more bool, err error) {
 		members[i], places[rows[i].ID] = member(g.tenant, &rows[i]), placeOf(&rows[i])
 	}
 	admitted, err := g.scope.Admit(ctx, members, standsIn, noValues)
+	if err != nil {
+		return false, err
+	}
 	for _, m := range admitted {
 		g.paths, g.places = append(g.paths, m.Path), append(g.places, places[m.Anchor])
 	}
-	return true, err
+	return true, nil
 }
 
 func placeOf(row *sqlstore.Listed) Place { return Place{row.Folder, row.Name} }

@@ -20,7 +20,7 @@ func TestAnswersInBothDialects(t *testing.T) {
 		`"modified_at":"2026-06-01T12:00:00Z","content_type":"text/plain","is_directory":false,"tenant_id":"acme","mime_type":"text/plain"`
 	const sub = `"size":0,"created_at":"2026-06-01T11:00:00Z","modified_at":"2026-06-01T12:00:00Z","is_directory":true,"tenant_id":"acme"`
 	const bytes = `{"__type__":"bytes","data":"aGVsbG8=","content":"aGVsbG8=","encoding":"base64"}`
-	const line = `{"file":"/a.py","line":42,"content":"# TODO","match":"TODO"}`
+	const line = `{"file":"/a.py","line":42,"content":"# NOTE","match":"NOTE"}`
 	const contents = `{"content":"aGVsbG8=","encoding":"base64","metadata":{` + meta + `},"etag":"e1","version":3,"size":5,"modified_at":"2026-06-01T12:00:00Z"}`
 	for name, c := range map[string]struct{ method, params, document, client string }{
 		"read":             {"read", `{"path":"/docs/a.txt"}`, bytes, bytes},

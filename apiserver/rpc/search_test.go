@@ -23,7 +23,7 @@ func (s *stage) searches() {
 		})
 	op.Handle(s.table, api.Grep, tenantNeed,
 		func(_ context.Context, _ authz.Principal, p *api.GrepParams, _ schema.AccessTenant) (api.GrepResult, error) {
-			r := api.GrepResult{Paged: p.Paged, Results: []api.GrepMatch{{File: "/a.py", Line: 42, Content: "# TODO", Match: "TODO"}}}
+			r := api.GrepResult{Paged: p.Paged, Results: []api.GrepMatch{{File: "/a.py", Line: 42, Content: "# NOTE", Match: "NOTE"}}}
 			switch p.Pattern {
 			case "none":
 				r.Results = []api.GrepMatch{}

@@ -443,7 +443,7 @@ func grepSaysWhenThereIsMore(k *kit) {
 func grepIsBoundedByPathAndPattern(k *kit) {
 	s := k.search()
 	for _, path := range []string{"/p/app/main.py", "/p/app/main.go", "/p/test.py", "/p2/x.py", "/q.py"} {
-		k.mustPut(path, "TODO")
+		k.mustPut(path, "NOTE")
 	}
 	for range 2 {
 		for _, c := range []struct {
@@ -461,7 +461,7 @@ func grepIsBoundedByPathAndPattern(k *kit) {
 			{"/nowhere", "", nil},
 			{"/p/app/main.py/below", "", nil},
 		} {
-			got := places(k.grepIn(s, c.folder, storage.GrepOptions{Pattern: "TODO", Files: c.files}))
+			got := places(k.grepIn(s, c.folder, storage.GrepOptions{Pattern: "NOTE", Files: c.files}))
 			if !slices.Equal(got, c.want) {
 				k.Errorf("in %s, files %q: %q, want %q", c.folder, c.files, got, c.want)
 			}
@@ -497,7 +497,8 @@ func recordNamesTheFilesThatGrepShows(k *kit) {
 
 func indexFollowsTheFilesOfAServantAlone(k *kit) {
 	s := k.search()
-	if _, err := s.Index(k.Context(), schema.ReindexTenant{}); err == nil {
+	var none schema.ReindexTenant
+	if _, err := s.Index(k.Context(), none); err == nil {
 		k.Error("Index took a grant that nobody gave")
 	}
 	k.found("other")
