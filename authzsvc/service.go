@@ -100,7 +100,7 @@ func (s *Service) openRelations(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s.cache, err = cache.New(source{s.store, s.engine}, s.store.Reader(), cache.Options{Shape: shape, Clock: s.clock})
+	s.cache, err = cache.New(source{s.store, s.engine}, s.store.Reader(), cache.Options{Shape: shape})
 	return err
 }
 

@@ -2,12 +2,12 @@ package storage
 
 import (
 	"context"
-	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"nexus/authzsvc/authz"
 	"nexus/internal/errs"
-	"nexus/internal/paths"
 	"nexus/schema"
 	"nexus/storage/internal/sqlstore"
 )
@@ -15,20 +15,64 @@ import (
 // noValues is the obligation that a list meets by what it is: it shows metadata, and no values.
 const noValues = authz.MaskValues
 
-const (
-	listPage = 1000    // rows examined at a time
-	MaxList  = 100_000 // entries one list returns at the most
-)
+// MaxList is how many entries one list returns at the most.
+const MaxList = 100_000
 
-// ListOptions narrow a list.
+// ListOptions narrow a list, and say which part of it is wanted.
 type ListOptions struct {
 	Recursive bool
 	Prefix    string // only paths that begin so
+	Details   bool   // all that is known of an entry; otherwise its path, tenant and kind alone
+	Limit     int    // entries of a page; 0: the whole list, which is an error when it has more than MaxList
+	From      Place  // of a page: the Next of the one before it
+	Bounds    Bounds // of a page
 }
 
-// List returns what the scope admits at and below the folder at a, in order of path. A folder is shown when it, or anything
-// below it, is readable. a need not be readable itself: the list shows what is.
-func (f *Files) List(ctx context.Context, s schema.ReadFiles, a schema.Address, o ListOptions) ([]Entry, error) {
+// Place is where the walk of a list goes on. The zero Place is its beginning.
+type Place struct {
+	At    string `json:"a,omitempty"` // the key at which to begin
+	Shown string `json:"s,omitempty"` // key of the entry that was shown last
+	Below string `json:"b,omitempty"` // in the folder At, the key from which to look for anything that makes it visible
+	Rows  bool   `json:"r,omitempty"` // grants are no help
+}
+
+// Page is a part of a list.
+type Page struct {
+	Entries  []Entry
+	Next     Place
+	Complete bool // nothing follows
+}
+
+// List returns what the scope admits below the folder at a, in order of keys: a path's bytes, those of a folder's with a
+// slash at the end. A folder is shown when it, or anything below it, is readable. a need not be readable itself: the list
+// shows what is. A page ends when it is full, or when enough was looked at; so it may hold less than its limit, or nothing.
+func (f *Files) List(ctx context.Context, s schema.ReadFiles, a schema.Address, o ListOptions) (Page, error) {
+	w, err := f.walk(s, a)
+	if err != nil {
+		return Page{}, err
+	}
+	if !a.Exists() || !a.Folder {
+		return f.listOne(ctx, s, a)
+	}
+	l := &listing{walk: w, o: o, root: a, base: sqlstore.Slashed(a.Path), place: o.From}
+	if err := l.run(ctx); err != nil {
+		return Page{}, err
+	}
+	page := Page{Complete: l.place.At >= l.within().to}
+	if !page.Complete {
+		page.Next = l.place
+	}
+	if page.Entries, err = l.described(ctx); err != nil {
+		return Page{}, err
+	}
+	if err := s.Close(ctx, page.Complete); err != nil {
+		return Page{}, err
+	}
+	return page, nil
+}
+
+// walk returns a walk through the tree of the scope's tenant, which must be a's.
+func (f *Files) walk(s schema.ReadFiles, a schema.Address) (*walk, error) {
 	tenant, err := s.Tenant()
 	if err != nil {
 		return nil, err
@@ -36,229 +80,199 @@ func (f *Files) List(ctx context.Context, s schema.ReadFiles, a schema.Address, 
 	if tenant != a.Tenant {
 		return nil, errs.Bug("a list of tenant %s in the scope of tenant %s", a.Tenant, tenant)
 	}
-	if !a.Exists() || !a.Folder {
-		return f.listOne(ctx, s, a)
-	}
-	l := &listing{f: f, scope: s, root: a, o: o, shown: map[string]bool{}}
-	if err := l.files(ctx); err != nil {
-		return nil, err
-	}
-	if err := l.folders(ctx); err != nil {
-		return nil, err
-	}
-	slices.SortFunc(l.entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
-	return l.entries, s.Close(ctx, true)
+	return &walk{db: f.s.db, scope: s, tenant: tenant, grants: PageGrants}, nil
 }
 
 // listOne is the list of a path that is no folder: the file itself, for who may read it, or nothing.
-func (f *Files) listOne(ctx context.Context, s schema.ReadFiles, a schema.Address) ([]Entry, error) {
+func (f *Files) listOne(ctx context.Context, s schema.ReadFiles, a schema.Address) (Page, error) {
+	page := Page{Complete: true}
 	if !a.Exists() {
-		return nil, s.Close(ctx, true)
+		return page, s.Close(ctx, true)
 	}
 	admitted, err := s.Admit(ctx, []schema.File{{Address: a}}, standsIn, noValues)
 	if err != nil || len(admitted) == 0 {
-		return nil, firstErr(err, s.Close(ctx, true))
+		return page, firstErr(err, s.Close(ctx, true))
 	}
 	entry, err := f.stat(ctx, a)
 	if err != nil {
-		return nil, err
+		return Page{}, err
 	}
-	return []Entry{entry}, s.Close(ctx, true)
+	page.Entries = []Entry{entry}
+	return page, s.Close(ctx, true)
 }
 
 // Visible reports whether the scope admits the file or folder at a, or anything below it.
 func (f *Files) Visible(ctx context.Context, s schema.ReadFiles, a schema.Address) (bool, error) {
+	w, err := f.walk(s, a)
+	if err != nil {
+		return false, err
+	}
 	if !a.Exists() {
 		return false, s.Close(ctx, true)
 	}
-	l := &listing{f: f, scope: s, root: a, shown: map[string]bool{}}
-	seen, err := l.admits(ctx, a)
-	if err == nil && !seen && a.Folder {
-		seen, err = l.below(ctx, sqlstore.Slashed(a.Path))
+	self := candidate{id: a.Anchor, in: a.Parent, key: a.Path, folder: a.Folder}
+	if a.Folder {
+		self.key = sqlstore.Slashed(a.Path)
 	}
+	seen, err := w.visible(ctx, self)
 	return seen, firstErr(err, s.Close(ctx, true))
 }
 
-// listing is one walk through a folder.
+func (w *walk) visible(ctx context.Context, self candidate) (bool, error) {
+	readable, err := w.narrow(ctx, self)
+	if err != nil || readable || !self.folder {
+		if readable {
+			w.count(self)
+		}
+		return readable, err
+	}
+	found, _, err := w.seek(ctx, self.key, "")
+	if err != nil || found.id == "" {
+		return false, err
+	}
+	w.count(found)
+	return true, nil
+}
+
+// listing is one page of a list in the making.
 type listing struct {
-	f       *Files
-	scope   schema.ReadFiles
-	root    schema.Address
+	*walk
 	o       ListOptions
+	root    schema.Address
+	base    string // its key
+	place   Place  // how far the page has come
 	entries []Entry
-	shown   map[string]bool // folders that something admitted stands in, with a slash at their end
+	ids     []string // of the entries that are files, empty for folders
+	err     error    // the whole list is too long
 }
 
-// files walks the files page by page, and notes the folders that the admitted ones stand in.
-func (l *listing) files(ctx context.Context) error {
-	folder := sqlstore.Slashed(l.root.Path)
-	after, name := folder, ""
-	for {
-		page, err := l.page(ctx, folder, after, name)
-		if err != nil || len(page) == 0 {
+// run walks until the page is full or the walk's bounds are reached.
+func (l *listing) run(ctx context.Context) error {
+	first := listPage
+	if l.o.Limit > 0 {
+		l.bound(l.o.Bounds)
+		first = min(max(fewCandidates, l.o.Limit+1), listPage)
+	}
+	s := l.within()
+	if l.place.At == "" {
+		l.place.At = s.from
+	}
+	s.from = l.place.At
+	if s.from >= s.to {
+		return nil
+	}
+	if !l.place.Rows {
+		self := candidate{id: l.root.Anchor, in: l.root.Parent, key: l.base, folder: true}
+		if _, err := l.narrow(ctx, self); err != nil {
 			return err
 		}
-		last := page[len(page)-1]
-		after, name = last.Folder, last.Name
-		if err := l.admitFiles(ctx, page); err != nil {
-			return err
-		}
-		if len(page) < listPage {
-			return nil
-		}
 	}
+	l.place.Rows = l.roots == nil
+	var err error
+	switch {
+	case l.o.Recursive:
+		l.place.At, err = l.each(ctx, s, first, l.entry)
+	case l.roots != nil:
+		l.place.At, err = l.each(ctx, s, first, l.childEntry)
+	default:
+		err = l.children(ctx, s, first)
+	}
+	return firstErr(err, l.err)
 }
 
-func (l *listing) page(ctx context.Context, folder, after, name string) ([]sqlstore.Listed, error) {
-	if l.o.Recursive {
-		return sqlstore.FilesBelow(ctx, l.f.s.db, l.root.Tenant, folder, after, name, listPage)
+// within returns what the list is about: all below its root that begins with its prefix.
+func (l *listing) within() stretch {
+	s := below(l.base)
+	s.from = max(s.from, l.o.Prefix)
+	if end, ok := afterPrefix(l.o.Prefix); ok {
+		s.to = min(s.to, end)
 	}
-	return sqlstore.FilesIn(ctx, l.f.s.db, l.root.Tenant, folder, name, listPage)
+	return s
 }
 
-func (l *listing) admitFiles(ctx context.Context, page []sqlstore.Listed) error {
-	members, rows := make([]schema.File, 0, len(page)), make(map[string]*sqlstore.File, len(page))
-	for i := range page {
-		m := l.member(&page[i])
-		if strings.HasPrefix(m.Path, l.o.Prefix) {
-			members, rows[m.Anchor] = append(members, m), &page[i].File
+// entry shows c, and before it the folders it stands in that were not shown.
+func (l *listing) entry(c candidate) (from string, more bool) {
+	for _, folder := range folders(l.base, c.key) {
+		if !holds(folder, l.place.Shown) && !l.show(candidate{key: folder, folder: true}) {
+			return c.key, false
 		}
 	}
-	admitted, err := l.scope.Admit(ctx, members, standsIn, noValues)
+	if !l.show(c) {
+		return c.key, false
+	}
+	return past(c.key), true
+}
+
+// childEntry shows what stands directly in the root and is c or has c below it, and goes on behind it.
+func (l *listing) childEntry(c candidate) (from string, more bool) {
+	key := child(l.base, c.key)
+	if key != c.key {
+		c = candidate{key: key, folder: true}
+	}
+	if !l.show(c) {
+		return key, false
+	}
+	if c.folder {
+		return sqlstore.End(key), true
+	}
+	return past(key), true
+}
+
+// show adds an entry. It reports false, and adds nothing, when the page is full.
+func (l *listing) show(c candidate) bool {
+	if !strings.HasPrefix(c.path(), l.o.Prefix) {
+		l.place.Shown = c.key
+		return true
+	}
+	switch {
+	case l.o.Limit > 0 && len(l.entries) == l.o.Limit:
+		return false
+	case l.o.Limit == 0 && len(l.entries) == MaxList:
+		l.err = errs.New(errs.Exhausted, "more than %d entries: ask page by page with limit and cursor, list a folder further down, or give a prefix", MaxList).
+			Marked(errs.NotValid)
+		return false
+	}
+	l.place.Shown = c.key
+	l.entries = append(l.entries, Entry{Path: c.path(), Tenant: l.tenant, Folder: c.folder})
+	if c.id == "" { // it is shown for what is in it
+		l.ids = append(l.ids, "")
+		return true
+	}
+	l.count(c)
+	l.ids = append(l.ids, c.id)
+	return true
+}
+
+// described returns the entries with what was asked of them. What has gone since it was met is left out.
+func (l *listing) described(ctx context.Context) ([]Entry, error) {
+	if !l.o.Details || len(l.entries) == 0 {
+		return l.entries, nil
+	}
+	var ids, paths []string
+	for i, e := range l.entries {
+		if e.Folder {
+			paths = append(paths, sqlstore.Slashed(e.Path))
+		} else {
+			ids = append(ids, l.ids[i])
+		}
+	}
+	files, err := sqlstore.FilesByID(ctx, l.db, ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, m := range admitted {
-		if err := l.add(fileEntry(m.Tenant, m.Path, rows[m.Anchor])); err != nil {
-			return err
-		}
-		l.show(m.Path)
+	dirs, err := sqlstore.DirsByPath(ctx, l.db, l.tenant, paths)
+	if err != nil {
+		return nil, err
 	}
-	return nil
-}
-
-// show notes the folders above path, up to the root of the list.
-func (l *listing) show(path string) {
-	for path != l.root.Path && path != paths.Root {
-		path, _ = paths.Split(path)
-		if l.shown[path] {
-			return
-		}
-		l.shown[path] = true
-	}
-}
-
-// folders walks the folders, and adds each that is admitted or has something admitted below it.
-func (l *listing) folders(ctx context.Context) error {
-	var met []sqlstore.Dir
-	readable := map[string]bool{}
-	for after := sqlstore.Slashed(l.root.Path); ; {
-		page, err := l.folderPage(ctx, after)
-		if err != nil {
-			return err
-		}
-		admitted, err := l.scope.Admit(ctx, addresses(page), standsIn, noValues)
-		if err != nil {
-			return err
-		}
-		for _, m := range admitted {
-			readable[m.Path] = true
-			l.show(m.Path)
-		}
-		met = append(met, page...)
-		if len(page) < listPage {
-			break
-		}
-		after = page[len(page)-1].Path
-	}
-	for _, d := range met {
-		path := sqlstore.Unslashed(d.Path)
-		shown := readable[path] || l.shown[path]
-		if !shown && !l.o.Recursive { // a walk through the whole tree has met everything below already
-			var err error
-			if shown, err = l.below(ctx, d.Path); err != nil {
-				return err
-			}
-		}
-		if !shown || !strings.HasPrefix(path, l.o.Prefix) {
-			continue
-		}
-		if err := l.add(dirEntry(&d)); err != nil {
-			return err
+	kept := l.entries[:0]
+	for i, e := range l.entries {
+		if d := dirs[sqlstore.Slashed(e.Path)]; e.Folder && d != nil {
+			kept = append(kept, dirEntry(d))
+		} else if row := files[l.ids[i]]; row != nil {
+			kept = append(kept, fileEntry(l.tenant, e.Path, row))
 		}
 	}
-	return nil
-}
-
-func (l *listing) folderPage(ctx context.Context, after string) ([]sqlstore.Dir, error) {
-	if l.o.Recursive {
-		return sqlstore.DirsBelow(ctx, l.f.s.db, l.root.Tenant, sqlstore.Slashed(l.root.Path), after, listPage)
-	}
-	return sqlstore.DirsIn(ctx, l.f.s.db, l.root.Anchor, after, listPage)
-}
-
-func (l *listing) add(e Entry) error {
-	if len(l.entries) == MaxList {
-		return errs.New(errs.Exhausted, "more than %d entries: list a folder further down, or give a prefix", MaxList).Marked(errs.NotValid)
-	}
-	l.entries = append(l.entries, e)
-	return nil
-}
-
-// admits asks about one address.
-func (l *listing) admits(ctx context.Context, a schema.Address) (bool, error) {
-	admitted, err := l.scope.Admit(ctx, []schema.File{{Address: a}}, standsIn, noValues)
-	return len(admitted) > 0, err
-}
-
-// below reports whether anything below folder is admitted, and stops at the first that is.
-func (l *listing) below(ctx context.Context, folder string) (bool, error) {
-	for after := folder; ; {
-		page, err := sqlstore.DirsBelow(ctx, l.f.s.db, l.root.Tenant, folder, after, listPage)
-		if err != nil {
-			return false, err
-		}
-		admitted, err := l.scope.Admit(ctx, addresses(page), standsIn, noValues)
-		if err != nil || len(admitted) > 0 {
-			return len(admitted) > 0, err
-		}
-		if len(page) < listPage {
-			return l.filesBelow(ctx, folder)
-		}
-		after = page[len(page)-1].Path
-	}
-}
-
-func (l *listing) filesBelow(ctx context.Context, folder string) (bool, error) {
-	for after, name := folder, ""; ; {
-		page, err := sqlstore.FilesBelow(ctx, l.f.s.db, l.root.Tenant, folder, after, name, listPage)
-		if err != nil {
-			return false, err
-		}
-		members := make([]schema.File, len(page))
-		for i := range page {
-			members[i] = l.member(&page[i])
-		}
-		admitted, err := l.scope.Admit(ctx, members, standsIn, noValues)
-		if err != nil || len(admitted) > 0 || len(page) < listPage {
-			return len(admitted) > 0, err
-		}
-		after, name = page[len(page)-1].Folder, page[len(page)-1].Name
-	}
-}
-
-func (l *listing) member(row *sqlstore.Listed) schema.File {
-	return schema.File{Address: schema.Address{
-		Tenant: l.root.Tenant, Path: row.Folder + row.Name, Anchor: row.ID, Parent: row.Dir,
-	}}
-}
-
-func addresses(page []sqlstore.Dir) []schema.File {
-	members := make([]schema.File, len(page))
-	for i := range page {
-		members[i] = schema.File{Address: folderAddress(&page[i])}
-	}
-	return members
+	return kept, nil
 }
 
 func folderAddress(d *sqlstore.Dir) schema.Address {
@@ -267,6 +281,22 @@ func folderAddress(d *sqlstore.Dir) schema.Address {
 
 // standsIn names the folder that a member of a list stands in.
 func standsIn(f schema.File) authz.Ref { return fileRef(f.Parent) }
+
+// afterPrefix returns the first text behind all that begin with p, which is UTF-8; none when p is empty or ends all texts.
+func afterPrefix(p string) (string, bool) {
+	for len(p) > 0 {
+		last, size := utf8.DecodeLastRuneInString(p)
+		p = p[:len(p)-size]
+		switch {
+		case last == unicode.MaxRune:
+			continue
+		case last == 0xD7FF: // behind it lie runes that UTF-8 does not have
+			last = 0xE000 - 1
+		}
+		return p + string(last+1), true
+	}
+	return "", false
+}
 
 func firstErr(errs ...error) error {
 	for _, err := range errs {

@@ -75,6 +75,12 @@ type MkdirParams struct {
 	ExistOK bool `json:"exist_ok" doc:"no error when the folder exists (default: false)"`
 }
 
+// Entries of a page of a list.
+const (
+	DefaultListLimit = 1000
+	MaxListLimit     = 10_000
+)
+
 // ListParams are those of files.list.
 type ListParams struct {
 	Path       string `json:"path" audit:"plain" doc:"folder (default: /)"`
@@ -82,24 +88,43 @@ type ListParams struct {
 	Details    bool   `json:"details" doc:"metadata of each entry (default: false)"`
 	Prefix     string `json:"prefix" audit:"plain" doc:"only paths that begin so"`
 	ShowParsed bool   `json:"show_parsed" doc:"accepted for compatibility: there are no parsed views"`
+	Limit      int    `json:"limit,omitempty" audit:"plain" doc:"entries of a page, at most 10000 (default: the whole list; 1000 with a cursor)"`
+	Cursor     string `json:"cursor,omitempty" doc:"next_cursor of the page before; the other parameters but limit and details stay the same"`
 }
 
 // Defaults are those of the document.
 func (p *ListParams) Defaults() { p.Path, p.Recursive = paths.Root, true }
 
-// Clean brings the path into its one form.
+// Paged reports whether a page is asked for, and not the whole list.
+func (p *ListParams) Paged() bool { return p.Limit != 0 || p.Cursor != "" }
+
+// Clean brings path and prefix into their one form.
 func (p *ListParams) Clean() (err error) {
+	if p.Limit < 0 || p.Limit > MaxListLimit {
+		return errs.New(errs.Invalid, "limit must lie between 1 and %d", MaxListLimit).Marked(errs.NotValid)
+	}
+	if p.Limit == 0 && p.Cursor != "" {
+		p.Limit = DefaultListLimit
+	}
 	if p.Path == "" {
 		p.Path = paths.Root
+	}
+	if p.Prefix, err = paths.Prefix(p.Prefix); err != nil {
+		return err
 	}
 	p.Path, err = paths.Clean(p.Path)
 	return err
 }
 
-// ListResult is what the caller may see below a folder, in order of path.
+// ListResult is what the caller may see below a folder. It is in order of the bytes of paths, a folder's with a slash at its
+// end, so a folder comes before all that is in it. Without details only Path and IsDirectory are set.
 type ListResult struct {
 	Details bool
 	Entries []Metadata
+
+	Paged    bool   // a page was asked for
+	Next     string // cursor of the next page; empty when there is none
+	Complete bool   // nothing follows
 }
 
 // Exists answers whether something is there, as far as the caller may know.
@@ -155,7 +180,11 @@ var (
 		Decl: op.Decl{
 			Name: "files.list", Method: "list", Access: op.Reads, Prompt: true,
 			Summary: "List what the caller may see below a folder.",
-			Doc:     "Each entry is decided for itself. A folder is shown when it, or anything below it, is readable.",
+			Doc: "Each entry is decided for itself. A folder is shown when it, or anything below it, is readable. The order is that of " +
+				"the bytes of paths, a folder's with a slash at its end. With limit or cursor the answer is a page, " +
+				"{\"files\": […], \"next_cursor\": …, \"complete\": …}, in place of the bare list: ask again with cursor until complete is " +
+				"true. A page may hold less than its limit, or nothing, when much was looked at. Each page is decided anew. " +
+				"Without them a list of more than 100,000 entries is an error.",
 		},
 		Sample: ListParams{Path: "/sample", Recursive: true},
 	}

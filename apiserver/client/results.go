@@ -99,8 +99,29 @@ func diffResult(p api.DiffParams, raw json.RawMessage) (r api.DiffResult, err er
 	return r, json.Unmarshal(raw, &r)
 }
 
-// listResult reads paths, or objects when details were asked for. A slash at the end marks a folder, and is no part of its path.
+// listResult reads a page where one was asked for, and otherwise the whole list.
 func listResult(p api.ListParams, raw json.RawMessage) (api.ListResult, error) {
+	if !p.Paged() {
+		r, err := entriesResult(p, raw)
+		r.Complete = true
+		return r, err
+	}
+	var page struct {
+		Files    json.RawMessage `json:"files"`
+		Next     string          `json:"next_cursor"`
+		Complete bool            `json:"complete"`
+	}
+	if err := json.Unmarshal(raw, &page); err != nil {
+		return api.ListResult{}, err
+	}
+	r, err := entriesResult(p, page.Files)
+	r.Paged, r.Next, r.Complete = true, page.Next, page.Complete
+	return r, err
+}
+
+// entriesResult reads paths, or objects when details were asked for. A slash at the end marks a folder, and is no part of its
+// path.
+func entriesResult(p api.ListParams, raw json.RawMessage) (api.ListResult, error) {
 	r := api.ListResult{Details: p.Details}
 	if p.Details {
 		err := json.Unmarshal(raw, &r.Entries)

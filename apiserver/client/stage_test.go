@@ -123,8 +123,17 @@ func handle(t *op.Table) {
 		return r, nil
 	}))
 	op.Handle(t, api.List, access, answer(func(p *api.ListParams) (api.ListResult, error) {
-		r := api.ListResult{Details: p.Details}
-		if p.Path == "/docs" || p.Recursive {
+		r := api.ListResult{Details: p.Details, Paged: p.Paged(), Complete: true}
+		switch {
+		case p.Path == "/endless": // pages without a way on
+			r.Complete = false
+		case p.Path == "/docs" && p.Limit == 1 && p.Cursor == "":
+			r.Entries, r.Next, r.Complete = []api.Metadata{sample}, "empty", false
+		case p.Cursor == "empty": // a page may hold nothing
+			r.Next, r.Complete = "last", false
+		case p.Cursor == "last":
+			r.Entries = []api.Metadata{folder}
+		case p.Path == "/docs" || p.Recursive:
 			r.Entries = []api.Metadata{sample, folder}
 		}
 		return r, nil

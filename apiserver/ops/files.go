@@ -8,6 +8,7 @@ import (
 	"nexus/apiserver/api"
 	"nexus/apiserver/op"
 	"nexus/authzsvc/authz"
+	"nexus/internal/cursor"
 	"nexus/internal/errs"
 	"nexus/internal/ids"
 	"nexus/schema"
@@ -15,7 +16,7 @@ import (
 )
 
 func files(t *op.Table, d Deps) {
-	f := fileOps{files: d.Store.Files(), names: d.Store.Names(), gate: t.Gate()}
+	f := fileOps{files: d.Store.Files(), names: d.Store.Names(), gate: t.Gate(), cursors: d.Cursors}
 	op.Handle(t, api.Read, func(ctx context.Context, who authz.Principal, p *api.ReadParams) (authz.Need[schema.ReadFile], error) {
 		return f.readable(ctx, who, p.Path)
 	}, f.read)
@@ -32,6 +33,8 @@ type fileOps struct {
 	files *storage.Files
 	names storage.Names
 	gate  *authz.Gate
+
+	cursors *cursor.Sealer
 }
 
 // at resolves a path in the tree of the principal's tenant.
@@ -186,15 +189,25 @@ func (f fileOps) list(ctx context.Context, who authz.Principal, p *api.ListParam
 	if err != nil {
 		return api.ListResult{}, err
 	}
-	entries, err := f.files.List(ctx, s, a, storage.ListOptions{Recursive: p.Recursive, Prefix: p.Prefix})
+	o := storage.ListOptions{Recursive: p.Recursive, Prefix: p.Prefix, Details: p.Details, Limit: p.Limit}
+	question := asked(api.List.Name, who, p.Path, p.Recursive, p.Prefix)
+	if p.Cursor != "" {
+		if err := f.cursors.Open(question, p.Cursor, &o.From); err != nil {
+			return api.ListResult{}, err
+		}
+	}
+	page, err := f.files.List(ctx, s, a, o)
 	if err != nil {
 		return api.ListResult{}, err
 	}
-	r := api.ListResult{Details: p.Details, Entries: make([]api.Metadata, len(entries))}
-	for i, e := range entries {
+	r := api.ListResult{Details: p.Details, Paged: p.Paged(), Complete: page.Complete, Entries: make([]api.Metadata, len(page.Entries))}
+	for i, e := range page.Entries {
 		r.Entries[i] = metadata(e)
 	}
-	return r, nil
+	if !page.Complete {
+		r.Next, err = f.cursors.Seal(question, page.Next)
+	}
+	return r, err
 }
 
 func metadata(e storage.Entry) api.Metadata {

@@ -87,5 +87,8 @@ func Fill(t *op.Table, d Deps) error {
 
 // asked names a question for its cursors: the operation, who asks it where, and the parameters that must stay the same.
 func asked(op string, who authz.Principal, params ...any) string {
-	return fmt.Sprintf("%s %s %s %q", op, who.Tenant, who.Base, params)
+	for _, actor := range who.Actors {
+		params = append(params, actor.String())
+	}
+	return fmt.Sprintf("%s %s %s %s %q", op, who.Tenant, who.Base, who.Admin, params)
 }

@@ -40,6 +40,8 @@ func TestAnswersInBothDialects(t *testing.T) {
 		"grep, none":       {"grep", `{"pattern":"none","file_pattern":null,"search_mode":"auto"}`, `[]`, `{"results":[],"truncated":false}`},
 		"grep, full":       {"grep", `{"pattern":"max_results"}`, `[` + line + `]`, `{"results":[` + line + `],"truncated":true,"reason":"max_results","next_cursor":"c"}`},
 		"grep, a page":     {"grep", `{"pattern":"time","paged":true}`, `{"results":[` + line + `],"truncated":true,"reason":"time","next_cursor":"c"}`, `{"results":[` + line + `],"truncated":true,"reason":"time","next_cursor":"c"}`},
+		"list, page":       {"list", `{"path":"/docs","limit":2}`, `{"files":["/docs/a.txt","/docs/sub/"],"next_cursor":"more","complete":false}`, `{"files":["/docs/a.txt","/docs/sub"],"next_cursor":"more","complete":false}`},
+		"list, last page":  {"list", `{"path":"/docs","cursor":"more"}`, `{"files":[],"complete":true}`, `{"files":[],"complete":true}`},
 		"check, allowed":   {"rebac_check", `{"subject":["user","a"],"permission":"read","object":["file","/a"]}`, `{"allowed":true}`, `true`},
 		"check, refused":   {"rebac_check", `{"subject":["user","a"],"permission":"write","object":["file","/a"]}`, `{"allowed":false}`, `false`},
 		"expand":           {"rebac_expand", `{"permission":"read","object":["file","/a"]}`, `{"subjects":[["user","alice"],["group","eng","member"]]}`, `[["user","alice"],["group","eng","member"]]`},

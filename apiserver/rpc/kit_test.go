@@ -181,9 +181,9 @@ func (s *stage) files() {
 		})
 	op.Handle(s.table, api.List, tenantNeed,
 		func(_ context.Context, _ authz.Principal, p *api.ListParams, _ schema.AccessTenant) (api.ListResult, error) {
-			r := api.ListResult{Details: p.Details}
-			if p.Path == "/docs" {
-				r.Entries = []api.Metadata{sample, folder}
+			r := api.ListResult{Details: p.Details, Paged: p.Paged(), Complete: p.Paged() && p.Cursor != ""}
+			if p.Path == "/docs" && p.Cursor == "" {
+				r.Entries, r.Next = []api.Metadata{sample, folder}, "more"
 			}
 			return r, nil
 		})

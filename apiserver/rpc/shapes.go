@@ -213,12 +213,22 @@ func listShape(a ask, r api.ListResult) any {
 	} else {
 		list = names(r.Entries, !a.client)
 	}
-	if a.client {
+	switch {
+	case r.Paged:
+		return listPage{list, r.Next, r.Complete}
+	case a.client:
 		return struct {
 			Files any `json:"files"`
 		}{list}
 	}
 	return list
+}
+
+// listPage is a page of a list in both dialects.
+type listPage struct {
+	Files    any    `json:"files"`
+	Next     string `json:"next_cursor,omitempty"`
+	Complete bool   `json:"complete"`
 }
 
 func entries(all []api.Metadata, slash bool) []entry {

@@ -21,8 +21,12 @@ type Relations interface {
 	// Ask answers each check for any of subjects, all at one revision that is no older than the last write or expiry.
 	Ask(ctx context.Context, subjects []Ref, checks []Check) (Finding, error)
 	// Sift reports for each member of a collection whether any of subjects has permission on it. Members come with what
-	// they stand in, so that an answer for a folder can serve for all in it.
-	Sift(ctx context.Context, subjects []Ref, permission string, members []Member) ([]bool, error)
+	// they stand in, so that an answer for a folder can serve for all in it; none was read at an older revision than since.
+	Sift(ctx context.Context, subjects []Ref, permission, since string, members []Member) ([]bool, error)
+	// Granted returns the ids of the objects of kind in tenant at or below which everything stands that any of subjects has
+	// permission on, at one revision that is no older than the last write or expiry. It may return more; what stands there
+	// still has to be sifted. known is false, and ids nothing, when they cannot be named or are more than most.
+	Granted(ctx context.Context, subjects []Ref, kind, permission, tenant string, most int) (ids []string, known bool, err error)
 }
 
 // Tree tells where objects stand. It is safe for concurrent use.

@@ -68,9 +68,27 @@ func (s Scope[P, O]) KeepIDs() {
 	s.s.keep = true
 }
 
-// Admit returns those of members on which the principal has P, in order. in names what each member stands in. A member with
-// an obligation that is not among meets is left out, as Use would refuse it by itself; meets are what the caller fulfils.
+// Admit returns those of members on which the principal has P, in order, and counts them for the record. in names what each
+// member stands in. A member with an obligation that is not among meets is left out, as Use would refuse it by itself; meets
+// are what the caller fulfils. Members must have been read after the scope was opened.
 func (s Scope[P, O]) Admit(ctx context.Context, members []O, in func(O) Ref, meets ...Obligation) ([]O, error) {
+	pass, err := s.Sift(ctx, members, in, meets...)
+	if err != nil {
+		return nil, err
+	}
+	admitted := make([]O, 0, len(members))
+	for i, m := range members {
+		if pass[i] {
+			admitted = append(admitted, m)
+		}
+	}
+	s.Count(admitted...)
+	return admitted, nil
+}
+
+// Sift decides members as Admit does and counts none: for a walk that looks at more than it returns. What it returns goes
+// through Count.
+func (s Scope[P, O]) Sift(ctx context.Context, members []O, in func(O) Ref, meets ...Obligation) (pass []bool, err error) {
 	if s.s == nil {
 		return nil, undecided()
 	}
@@ -86,17 +104,39 @@ func (s Scope[P, O]) Admit(ctx context.Context, members []O, in func(O) Ref, mee
 		named[i] = m.Named()
 		asked[i] = Member{Object: named[i].Ref, In: in(m)}
 	}
-	pass, err := s.s.admit(ctx, p.Of(members[0]), asked, named, meets)
+	return s.s.sift(ctx, p.Of(members[0]), asked, named, meets)
+}
+
+// Count counts members that Sift passed, and that are returned, for the record that Close writes.
+func (s Scope[P, O]) Count(members ...O) {
+	if s.s == nil {
+		return
+	}
+	s.s.mu.Lock()
+	defer s.s.mu.Unlock()
+	for _, m := range members {
+		s.s.note(m.Named().ID)
+	}
+}
+
+// Granted returns the ids of the objects at or below which every member stands that Admit could admit, as of some time since
+// the scope was opened. It decides nothing: it says where a walk need not look. known is false, and ids nothing, when they
+// cannot be named or are more than most.
+func (s Scope[P, O]) Granted(ctx context.Context, most int, meets ...Obligation) (ids []string, known bool, err error) {
+	if s.s == nil {
+		return nil, false, undecided()
+	}
+	if err := s.s.d.usable(meets); err != nil {
+		return nil, false, err
+	}
+	var p P
+	var o O
+	who, kind := s.s.d.who, o.Named().Type
+	ids, known, err = s.s.gate.relations.Granted(ctx, who.Subjects(), kind, p.Of(o), who.Tenant, most)
 	if err != nil {
-		return nil, err
+		return nil, false, errs.New(errs.Unavailable, "the decision could not be made").Because(err)
 	}
-	admitted := make([]O, 0, len(members))
-	for i, m := range members {
-		if pass[i] {
-			admitted = append(admitted, m)
-		}
-	}
-	return admitted, nil
+	return ids, known, nil
 }
 
 // Close records what was admitted, before it leaves. last says that nothing follows. Without it there is no access: an
@@ -108,9 +148,9 @@ func (s Scope[P, O]) Close(ctx context.Context, last bool) error {
 	return s.s.close(ctx, last)
 }
 
-func (s *sieve) admit(ctx context.Context, permission string, members []Member, named []Named, meets []Obligation) ([]bool, error) {
+func (s *sieve) sift(ctx context.Context, permission string, members []Member, named []Named, meets []Obligation) ([]bool, error) {
 	who, now := s.d.who, s.gate.clock.Now()
-	pass, err := s.gate.relations.Sift(ctx, who.Subjects(), permission, members)
+	pass, err := s.gate.relations.Sift(ctx, who.Subjects(), permission, s.d.revision, members)
 	if err != nil {
 		return nil, errs.New(errs.Unavailable, "the decision could not be made").Because(err)
 	}
@@ -126,7 +166,6 @@ func (s *sieve) admit(ctx context.Context, permission string, members []Member, 
 	if err := s.consult(ctx, named, pass, meets); err != nil {
 		return nil, err
 	}
-	s.note(members, pass)
 	return pass, nil
 }
 
@@ -169,19 +208,13 @@ func (s *sieve) consult(ctx context.Context, named []Named, pass []bool, meets [
 	return nil
 }
 
-func (s *sieve) note(members []Member, pass []bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, m := range members {
-		if !pass[i] {
-			continue
-		}
-		s.count++
-		s.digest.Write([]byte(m.Object.ID))
-		s.digest.Write([]byte{0})
-		if s.keep {
-			s.ids = append(s.ids, m.Object.ID)
-		}
+// note counts one member. s.mu is held.
+func (s *sieve) note(id string) {
+	s.count++
+	s.digest.Write([]byte(id))
+	s.digest.Write([]byte{0})
+	if s.keep {
+		s.ids = append(s.ids, id)
 	}
 }
 

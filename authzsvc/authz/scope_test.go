@@ -133,6 +133,48 @@ func TestScopeNamesEveryMemberWhereContentsLeave(t *testing.T) {
 	}
 }
 
+func TestScopeCountsWhatIsReturnedAndNotWhatWasLookedAt(t *testing.T) {
+	gate, rec := gatetest.DenyOne(t, check("/b", "read"))
+	s := open(t, gate, gatetest.User("acme", "ann"))
+	pass, err := s.Sift(t.Context(), files("/a", "/b", "/c"), parent)
+	if err != nil || !slices.Equal(pass, []bool{true, false, true}) {
+		t.Fatalf("Sift = %v, %v", pass, err)
+	}
+	s.Count(files("/c")...)
+	if err := s.Close(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if l := last(t, rec).Listed; l == nil || l.Count != 1 || l.Digest != digest("/c") {
+		t.Errorf("recorded %+v, want the one that was returned", l)
+	}
+}
+
+func TestScopeTellsWhereToLookWhenThatIsKnown(t *testing.T) {
+	who := gatetest.User("acme", "ann")
+	known := gatetest.Config{Roots: func(subjects []authz.Ref, permission string) []string {
+		return []string{subjects[0].ID, permission}
+	}}
+	for most, want := range map[int]bool{2: true, 1: false} {
+		gate, _ := known.Gate(t)
+		ids, ok, err := open(t, gate, who).Granted(t.Context(), most)
+		if err != nil || ok != want || ok && !slices.Equal(ids, []string{who.Base.ID, "read"}) {
+			t.Errorf("Granted(%d) = %v, %v, %v", most, ids, ok, err)
+		}
+	}
+	gate, _ := gatetest.AllowAll(t)
+	if _, ok, err := open(t, gate, who).Granted(t.Context(), 10); ok || err != nil {
+		t.Errorf("Granted = %v, %v, want not known", ok, err)
+	}
+	var zero schema.ReadFiles
+	if _, ok, err := zero.Granted(t.Context(), 10); ok || err == nil {
+		t.Error("the zero scope tells where to look")
+	}
+	if pass, err := zero.Sift(t.Context(), files("/a"), parent); err == nil || pass != nil {
+		t.Errorf("Sift of the zero scope = %v, %v", pass, err)
+	}
+	zero.Count(files("/a")...)
+}
+
 func TestScopeThatCannotBeRecordedGivesNothing(t *testing.T) {
 	gate, rec := gatetest.AllowAll(t)
 	s := open(t, gate, gatetest.User("acme", "ann"))
@@ -193,8 +235,12 @@ func (holding) Ask(_ context.Context, _ []authz.Ref, checks []authz.Check) (auth
 	return f, nil
 }
 
-func (holding) Sift(_ context.Context, _ []authz.Ref, _ string, members []authz.Member) ([]bool, error) {
+func (holding) Sift(_ context.Context, _ []authz.Ref, _, _ string, members []authz.Member) ([]bool, error) {
 	return slices.Repeat([]bool{true}, len(members)), nil
+}
+
+func (holding) Granted(context.Context, []authz.Ref, string, string, string, int) ([]string, bool, error) {
+	return nil, false, nil
 }
 
 func TestZeroScopeAdmitsNothing(t *testing.T) {

@@ -19,6 +19,8 @@ type Config struct {
 	Relations func(subjects []authz.Ref, c authz.Check) bool
 	// Below reports whether object stands at or below one of roots; nil takes ids for paths.
 	Below func(roots []authz.Ref, object authz.Ref) bool
+	// Roots names the objects at or below which everything stands that Relations holds; nil does not know them.
+	Roots func(subjects []authz.Ref, permission string) []string
 	// Incomplete marks answers on which the engine gave up; nil marks none.
 	Incomplete func(c authz.Check) bool
 	// Unanswered makes the relations fail with it.

@@ -34,7 +34,7 @@ func (r relations) Ask(ctx context.Context, subjects []authz.Ref, checks []authz
 }
 
 // Sift answers from the Config.
-func (r relations) Sift(ctx context.Context, subjects []authz.Ref, permission string, members []authz.Member) ([]bool, error) {
+func (r relations) Sift(ctx context.Context, subjects []authz.Ref, permission, _ string, members []authz.Member) ([]bool, error) {
 	if err := errors.Join(ctx.Err(), r.Unanswered); err != nil {
 		return nil, err
 	}
@@ -43,6 +43,18 @@ func (r relations) Sift(ctx context.Context, subjects []authz.Ref, permission st
 		pass[i] = r.holds(subjects, authz.Check{Type: m.Object.Type, ID: m.Object.ID, Permission: permission})
 	}
 	return pass, nil
+}
+
+// Granted answers from the Config.
+func (r relations) Granted(ctx context.Context, subjects []authz.Ref, _, permission, _ string, most int) (ids []string, known bool, err error) {
+	if err := errors.Join(ctx.Err(), r.Unanswered); err != nil || r.Roots == nil {
+		return nil, false, err
+	}
+	ids = r.Roots(subjects, permission)
+	if len(ids) > most {
+		return nil, false, nil
+	}
+	return ids, true, nil
 }
 
 func (r relations) holds(subjects []authz.Ref, c authz.Check) bool {

@@ -54,6 +54,18 @@ func Clean(path string) (string, error) {
 	return clean, nil
 }
 
+// Prefix returns the beginning of a path in the form that Clean gives paths. It refuses, as errs.InvalidPath, what no path
+// can begin with: control characters, and text that is not UTF-8.
+func Prefix(prefix string) (string, error) {
+	switch {
+	case !utf8.ValidString(prefix):
+		return "", bad(strings.ToValidUTF8(prefix, "?"), "is not UTF-8")
+	case strings.IndexFunc(prefix, unicode.IsControl) >= 0:
+		return "", bad(prefix, "has a control character")
+	}
+	return norm.NFC.String(prefix), nil
+}
+
 func component(path, part string) error {
 	switch {
 	case part == "." || part == "..":

@@ -31,6 +31,19 @@ func TestCleanRefusesWhatCouldMislead(t *testing.T) {
 	}
 }
 
+func TestPrefixHasTheFormOfPaths(t *testing.T) {
+	for in, want := range map[string]string{"": "", "/a/": "/a/", "a": "a", "/cafe\u0301": "/caf\u00e9"} {
+		if got, err := Prefix(in); err != nil || got != want {
+			t.Errorf("Prefix(%q) = %q, %v, want %q", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"/a\x00", "/\xff", "\n"} {
+		if got, err := Prefix(in); errs.From(err) == nil || errs.From(err).Reason != errs.InvalidPath {
+			t.Errorf("Prefix(%q) = %q, %v, want INVALID_PATH", in, got, err)
+		}
+	}
+}
+
 func TestSplitUndoesJoin(t *testing.T) {
 	for _, folder := range []string{"/", "/a", "/a/b"} {
 		gotFolder, gotName := Split(Join(folder, "n"))

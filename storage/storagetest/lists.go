@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,6 +25,9 @@ var lists = []func(*kit){
 	listShowsNothingThatIsNotAdmitted,
 	flatListShowsFoldersWithSomethingAdmittedBelow,
 	obligedFileIsListed,
+	pagesOfEverySizeAreTheList,
+	pageOfNoGrantsLooksAtNothing,
+	longListsArePaged,
 }
 
 // fill makes files, or folders, in the root without a decision for each, as imports do.
@@ -101,17 +105,25 @@ func listOfNothingIsEmpty(k *kit) {
 	k.mustList("/empty", storage.ListOptions{})
 }
 
-// seen lists a folder for one to whom only paths are readable.
+// seen lists a folder for one to whom only paths are readable, where that is known beforehand and where it is not.
 func (k *kit) seen(folder string, o storage.ListOptions, readable ...string) []string {
 	k.Helper()
-	allowed := map[string]bool{}
+	allowed, ids := map[string]bool{}, []string{}
 	for _, path := range readable {
-		allowed[k.at(path).Anchor] = true
+		id := k.at(path).Anchor
+		allowed[id], ids = true, append(ids, id)
 	}
 	old := k.gate
 	defer func() { k.gate = old }()
-	k.gate, _ = gatetest.Config{Relations: func(_ []authz.Ref, c authz.Check) bool { return c.Type != "file" || allowed[c.ID] }}.Gate(k)
-	return k.list(folder, o)
+	c := gatetest.Config{Relations: func(_ []authz.Ref, c authz.Check) bool { return c.Type != "file" || allowed[c.ID] }}
+	k.gate, _ = c.Gate(k)
+	got := k.list(folder, o)
+	c.Roots = func([]authz.Ref, string) []string { return ids }
+	k.gate, _ = c.Gate(k)
+	if known := k.list(folder, o); !slices.Equal(known, got) {
+		k.Errorf("list %s is %q where grants are known, and %q where they are not", folder, known, got)
+	}
+	return got
 }
 
 func listShowsNothingThatIsNotAdmitted(k *kit) {
@@ -150,4 +162,71 @@ func obligedFileIsListed(k *kit) {
 	k.mustList("/", whole, "/w/", "/w/.env")
 	k.mustList("/w/.env", whole, "/w/.env")
 	k.mustExist(true, "/w/.env")
+}
+
+// pages lists a folder page by page.
+func (k *kit) pages(folder string, o storage.ListOptions) (all []string, pages int) {
+	k.Helper()
+	for {
+		page, err := k.files.List(k.Context(), k.scope(), k.at(folder), o)
+		if err != nil {
+			k.Fatalf("list %s %+v: %v", folder, o, err)
+		}
+		if len(page.Entries) > o.Limit {
+			k.Errorf("a page of %d has %d entries", o.Limit, len(page.Entries))
+		}
+		for _, e := range page.Entries {
+			all = append(all, e.Path)
+		}
+		if pages++; page.Complete {
+			return all, pages
+		}
+		o.From = page.Next
+	}
+}
+
+func pagesOfEverySizeAreTheList(k *kit) {
+	all := number("/f%03d", 101)
+	filled := 0
+	for _, n := range []int{99, 100, 101} {
+		k.fill(all[filled:n], false)
+		filled = n
+		for _, limit := range []int{50, 99, 100, 101} {
+			for _, recursive := range []bool{false, true} {
+				got, pages := k.pages("/", storage.ListOptions{Recursive: recursive, Limit: limit})
+				if want := (n + limit - 1) / limit; !slices.Equal(got, all[:n]) || pages != want {
+					k.Errorf("%d files in pages of %d, recursive %v: %d entries in %d pages, want %d", n, limit, recursive, len(got), pages, want)
+				}
+			}
+		}
+	}
+}
+
+// pageOfNoGrantsLooksAtNothing: who is known to see nothing costs no walk through what others see.
+func pageOfNoGrantsLooksAtNothing(k *kit) {
+	k.fill(number("/f%04d", 2000), false)
+	sifted := 0
+	k.gate, _ = gatetest.Config{
+		Relations: func(_ []authz.Ref, c authz.Check) bool { sifted++; return c.Type != "file" },
+		Roots:     func([]authz.Ref, string) []string { return nil },
+	}.Gate(k)
+	k.mustList("/", whole)
+	k.mustExist(false, "/")
+	if sifted > 10 {
+		k.Errorf("%d files were looked at, want none", sifted)
+	}
+}
+
+func longListsArePaged(k *kit) {
+	for i := range 5 {
+		k.mustPut(fmt.Sprintf("/d/%d", i), "x")
+	}
+	page, err := k.files.List(k.Context(), k.scope(), k.at("/"), storage.ListOptions{Recursive: true, Limit: 2, Details: true})
+	if err != nil || page.Complete || len(page.Entries) != 2 || page.Entries[0].Path != "/d" || page.Entries[1].Etag == "" {
+		k.Errorf("the first page is %+v, %v", page, err)
+	}
+	decided := k.notes.Decided()
+	if l := decided[len(decided)-1].Listed; l == nil || l.Last || l.Count != 2 {
+		k.Errorf("recorded %+v, want two entries of a list that goes on", l)
+	}
 }

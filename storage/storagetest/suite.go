@@ -191,12 +191,15 @@ func (k *kit) scope() schema.ReadFiles {
 // list returns the paths below a folder, folders with a slash at the end.
 func (k *kit) list(folder string, o storage.ListOptions) []string {
 	k.Helper()
-	entries, err := k.files.List(k.Context(), k.scope(), k.at(folder), o)
+	page, err := k.files.List(k.Context(), k.scope(), k.at(folder), o)
 	if err != nil {
 		k.Fatalf("list %s: %v", folder, err)
 	}
+	if o.Limit == 0 && !page.Complete {
+		k.Errorf("the whole list of %s is not complete", folder)
+	}
 	all := []string{}
-	for _, e := range entries {
+	for _, e := range page.Entries {
 		if e.Folder {
 			e.Path += "/"
 		}

@@ -7,7 +7,6 @@ import (
 
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/relations"
-	"nexus/internal/clock"
 	"nexus/internal/errs"
 )
 
@@ -28,8 +27,6 @@ type Options struct {
 	// Journal is how many changes of single objects are remembered in order; 0 means 16,384. A longer burst of writes costs
 	// misses until it is over.
 	Journal int
-	// Clock tells how long ago a change was; nil means the machine's. It must be the one that revisions are made from.
-	Clock clock.Clock
 }
 
 const (
@@ -42,7 +39,6 @@ type Cache struct {
 	engine  Engine
 	reader  relations.Reader
 	quick   quickReader // reader, when it offers that
-	clock   clock.Clock
 	journal *journal
 	nodes   *nodes
 	entries *entries
@@ -77,11 +73,8 @@ func New(e Engine, r relations.Reader, o Options) (*Cache, error) {
 	if o.Journal <= 0 {
 		o.Journal = defaultJournal
 	}
-	if o.Clock == nil {
-		o.Clock = clock.System{}
-	}
 	c := &Cache{
-		engine: e, reader: r, clock: o.Clock, journal: newJournal(o.Journal), entries: newEntries(o.MaxEntries),
+		engine: e, reader: r, journal: newJournal(o.Journal), entries: newEntries(o.MaxEntries),
 		platform: &node{}, platformAny: &node{}, everybody: &node{}, anything: &node{},
 	}
 	c.quick, _ = r.(quickReader)
@@ -283,8 +276,3 @@ func (c *Cache) Stats() Stats {
 	}
 	return s
 }
-
-// recent is how far back a member may have been read that is now sifted: a decision's lifetime, twice.
-const recent = 2 * authz.Lifetime
-
-func (c *Cache) since() int64 { return c.clock.Now().Add(-recent).UnixNano() }

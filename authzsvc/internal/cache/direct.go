@@ -45,7 +45,7 @@ func (s *sifting) walk(ctx context.Context) (err error) {
 
 // What reading costs, in units of one grant read.
 const (
-	rowCost   = 3  // the relationships of one row
+	rowCost   = 2  // whether one row has a relationship to the principal
 	queryCost = 12 // a query that finds little
 	spare     = 256
 )
@@ -161,8 +161,12 @@ func (s *sifting) fromRows(ctx context.Context, kind string, own []Leaf, rows []
 		}
 		places[rows[i].ref.ID] = i
 	}
+	holders, err := s.names(ctx, own)
+	if err != nil {
+		return err
+	}
 	led := leads{}
-	err := s.cache.readMany(ctx, s.rev, kind, ids, relationsOf(own), func(r relations.Relationship) bool {
+	err = s.cache.readMany(ctx, s.rev, kind, ids, relationsOf(own), holders, func(r relations.Relationship) bool {
 		i, ok := places[r.Resource.ID]
 		if ok && !pass[i] {
 			pass[i] = s.weigh(own, r, i, led)
@@ -179,6 +183,30 @@ func (s *sifting) fromRows(ctx context.Context, kind string, own []Leaf, rows []
 		pass[i] = pass[places[rows[i].ref.ID]]
 	}
 	return nil
+}
+
+// maxNames bounds the subjects that a question about rows names; with more, every relationship is read.
+const maxNames = 64
+
+// names returns the ids of everything that stands for the principal as a subject of own; nil when not all of it is known,
+// or when it is too much to name in a question.
+func (s *sifting) names(ctx context.Context, own []Leaf) ([]string, error) {
+	var all []string
+	for _, leaf := range own {
+		holders, known, err := s.holders(ctx, leaf)
+		if err != nil || !known {
+			return nil, err
+		}
+		for _, h := range holders {
+			if !slices.Contains(all, h.ID) {
+				all = append(all, h.ID)
+			}
+		}
+		if len(all) > maxNames {
+			return nil, nil
+		}
+	}
+	return all, nil
 }
 
 func relationsOf(leaves []Leaf) []string {

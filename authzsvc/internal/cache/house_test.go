@@ -29,6 +29,8 @@ type house struct {
 	engine *engine
 	cache  *cache.Cache
 
+	read string // revision at which members were read
+
 	mu      sync.Mutex // guards what follows
 	revs    []relations.Revision
 	written map[string]relations.Revision // by id of what was touched last
@@ -95,8 +97,9 @@ type reader struct {
 }
 
 type quick interface {
-	ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names []string, yield func(relations.Relationship) bool) error
+	ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names, subjects []string, yield func(relations.Relationship) bool) error
 	ReadGranted(ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation, first, last string, yield func(id string) bool) error
+	ReadLinked(ctx context.Context, at relations.Revision, resourceType string, yield func(id string) bool) error
 }
 
 func (r *reader) ReadGranted(ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation, first, last string, yield func(id string) bool) error {

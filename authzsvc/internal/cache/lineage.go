@@ -76,7 +76,7 @@ func (c *Cache) edges(ctx context.Context, m *model, head int64, level []*node) 
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err := c.readMany(ctx, head, m.shape.Tree, ids, m.shape.Up, func(r relations.Relationship) bool {
+	err := c.readMany(ctx, head, m.shape.Tree, ids, m.shape.Up, nil, func(r relations.Relationship) bool {
 		if r.Subject.Type != m.shape.Tree {
 			return true
 		}

@@ -53,9 +53,22 @@ func (l *links) startOf(m *model, from uint64) uint64 {
 	return min(l.from, from)
 }
 
+// linkRelation is the relation that ReadLinked reads.
+const linkRelation = "link"
+
 func (c *Cache) scanLinks(ctx context.Context, m *model, head int64, others []string) (map[string]bool, error) {
 	set := map[string]bool{}
 	for _, relation := range others {
+		if relation == linkRelation && c.quick != nil {
+			err := c.quick.ReadLinked(ctx, relations.Revision(head), m.shape.Tree, func(id string) bool {
+				set[id] = true
+				return true
+			})
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
 		f := relations.Filter{ResourceType: m.shape.Tree, Relation: relation}
 		err := c.reader.Read(ctx, relations.Revision(head), f, func(r relations.Relationship) bool {
 			set[r.Resource.ID] = true
@@ -79,7 +92,7 @@ func (c *Cache) updateLinks(ctx context.Context, m *model, head int64, others []
 		return set, nil
 	}
 	now := map[string]bool{}
-	err := c.readMany(ctx, head, m.shape.Tree, slices.Collect(maps.Keys(ids)), others, func(r relations.Relationship) bool {
+	err := c.readMany(ctx, head, m.shape.Tree, slices.Collect(maps.Keys(ids)), others, nil, func(r relations.Relationship) bool {
 		now[r.Resource.ID] = true
 		return true
 	})

@@ -231,10 +231,11 @@ func (w *world) listOnce(r *rand.Rand) {
 	ctx := context.Background()
 	who := []authz.Ref{w.subject(r)}
 	permission := permissions[r.IntN(len(permissions))]
+	read := w.head()
 	members, checks := w.members(permission)
 	before, err := w.reader.Head(ctx)
 	must(w, err)
-	got, err := w.cache.Sift(ctx, who, permission, members)
+	got, err := w.cache.Sift(ctx, who, permission, read, members)
 	if err != nil {
 		w.Errorf("Sift: %v", err)
 		return

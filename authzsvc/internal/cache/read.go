@@ -10,22 +10,25 @@ import (
 
 // quickReader is offered by readers that answer in one query what would otherwise take many, or a sort.
 type quickReader interface {
-	// ReadMany calls yield for each relationship as of at whose resource is one of ids of resourceType and whose relation
-	// is one of names, in any order, until yield returns false.
-	ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names []string, yield func(relations.Relationship) bool) error
+	// ReadMany calls yield for each relationship as of at whose resource is one of ids of resourceType, whose relation is one
+	// of names and whose subject has one of the ids subjects (none: any), in any order, until yield returns false.
+	ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names, subjects []string, yield func(relations.Relationship) bool) error
 	// ReadGranted calls yield with the id of each resource of resourceType, from first to last, that has relation name to
 	// exactly the given subject as of at, until yield returns false. subjectRelation is empty for the subject itself.
 	ReadGranted(ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation string,
 		first, last string, yield func(id string) bool) error
+	// ReadLinked calls yield with the id of each resource of resourceType that has the relation link to anything as of at,
+	// until yield returns false. It may come several times.
+	ReadLinked(ctx context.Context, at relations.Revision, resourceType string, yield func(id string) bool) error
 }
 
-// readMany reads the relations names of many resources.
-func (c *Cache) readMany(ctx context.Context, at int64, resourceType string, ids, names []string, yield func(relations.Relationship) bool) error {
+// readMany reads the relations names of many resources, to subjects of these ids or to any.
+func (c *Cache) readMany(ctx context.Context, at int64, resourceType string, ids, names, subjects []string, yield func(relations.Relationship) bool) error {
 	if len(ids) == 0 || len(names) == 0 {
 		return nil
 	}
 	if c.quick != nil {
-		return c.quick.ReadMany(ctx, relations.Revision(at), resourceType, ids, names, yield)
+		return c.quick.ReadMany(ctx, relations.Revision(at), resourceType, ids, names, subjects, yield)
 	}
 	for _, id := range ids {
 		f := relations.Filter{ResourceType: resourceType, ResourceID: id}
@@ -34,7 +37,7 @@ func (c *Cache) readMany(ctx context.Context, at int64, resourceType string, ids
 		}
 		more := true
 		err := c.reader.Read(ctx, relations.Revision(at), f, func(r relations.Relationship) bool {
-			if slices.Contains(names, r.Relation) {
+			if slices.Contains(names, r.Relation) && (len(subjects) == 0 || slices.Contains(subjects, r.Subject.ID)) {
 				more = yield(r)
 			}
 			return more

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"nexus/authzsvc/authz"
 	"nexus/schema"
@@ -19,9 +20,9 @@ const (
 // a relationship of their own to the subjects or to what these are in. So it reads a page in a few queries, and the
 // engine is asked about folders and subject sets, not about members. Every other permission is asked about in bulk.
 //
-// It takes a member's word for what it stands in, but for members that changed so recently that they may have moved since
-// they were read.
-func (c *Cache) Sift(ctx context.Context, subjects []authz.Ref, permission string, members []authz.Member) ([]bool, error) {
+// It takes a member's word for what it stands in, but for members that changed after the revision since, the oldest at which
+// any of them was read: those may have moved.
+func (c *Cache) Sift(ctx context.Context, subjects []authz.Ref, permission, since string, members []authz.Member) ([]bool, error) {
 	pass := make([]bool, len(members))
 	if len(members) == 0 {
 		return pass, nil
@@ -31,10 +32,10 @@ func (c *Cache) Sift(ctx context.Context, subjects []authz.Ref, permission strin
 	if err != nil {
 		return nil, err
 	}
-	who := whoever(subjects)
+	who, read := whoever(subjects), c.readAt(since)
 	for _, part := range split(members) {
 		s := newSifting(c.asking(m, head, who), part.tenant)
-		rows, err := s.rows(ctx, members, part.places, linked)
+		rows, err := s.rows(ctx, members, part.places, word{linked, read})
 		if err != nil {
 			return nil, err
 		}
@@ -47,6 +48,25 @@ func (c *Cache) Sift(ctx context.Context, subjects []authz.Ref, permission strin
 		}
 	}
 	return pass, nil
+}
+
+// readAt returns the revision that since names. Of members read at no known revision nothing is believed.
+func (c *Cache) readAt(since string) int64 {
+	if rev, err := strconv.ParseInt(since, 10, 64); err == nil {
+		return rev
+	}
+	return -1
+}
+
+// word is what decides whether a member's word for what it stands in is taken.
+type word struct {
+	linked map[string]bool // members with a second parent
+	read   int64           // no member was read at an older revision
+}
+
+// taken reports whether m stands where it says, and nowhere else.
+func (w word) taken(c *Cache, tree string, m authz.Member) bool {
+	return m.In.Type == tree && !w.linked[m.Object.ID] && (c.anything.touched.Load() <= w.read || c.nodes.stamp(m.Object) <= w.read)
 }
 
 // part is what members have in common: definition and tenant. Mostly there is one.
@@ -100,17 +120,17 @@ func newSifting(a *asking, tenant string) *sifting {
 }
 
 // rows returns the members at places as rows. Where it is certain that nothing has moved, the member's word is taken.
-func (s *sifting) rows(ctx context.Context, members []authz.Member, places []int, linked map[string]bool) ([]row, error) {
+func (s *sifting) rows(ctx context.Context, members []authz.Member, places []int, w word) ([]row, error) {
 	rows := make([]row, len(places))
 	words := make([]step, len(places)) // one allocation for nearly all steps
-	tree, since := s.model.shape.Tree, s.cache.since()
+	tree := s.model.shape.Tree
 	var unsure []int
 	for i, place := range places {
 		m := members[place]
 		rows[i].ref = m.Object
 		switch {
 		case m.Object.Type != tree:
-		case m.In.Type != tree || linked[m.Object.ID] || s.cache.nodes.stamp(m.Object) > since:
+		case !w.taken(s.cache, tree, m):
 			unsure = append(unsure, i)
 		default:
 			words[i] = step{s.model.shape.Parent, m.In}
@@ -164,19 +184,27 @@ func (s *sifting) inherited(ctx context.Context, leaves []Leaf, rows []row) ([]b
 			continue
 		}
 		targets := map[authz.Ref]bool{}
+		var last authz.Ref // most rows stand where the one before them does
 		for i, r := range rows {
 			for _, up := range r.up {
-				if !pass[i] && up.over == leaf.Relation {
-					targets[up.to] = false
+				if !pass[i] && up.over == leaf.Relation && up.to != last {
+					targets[up.to], last = false, up.to
 				}
 			}
 		}
 		if err := s.hold(ctx, Set{s.model.shape.Tree, leaf.Through}, targets); err != nil {
 			return nil, err
 		}
+		last, holds := authz.Ref{}, false
 		for i, r := range rows {
 			for _, up := range r.up {
-				pass[i] = pass[i] || up.over == leaf.Relation && targets[up.to]
+				if up.over != leaf.Relation {
+					continue
+				}
+				if up.to != last {
+					last, holds = up.to, targets[up.to]
+				}
+				pass[i] = pass[i] || holds
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestSiftIsTheEnginesAnswerForEveryRow(t *testing.T) {
-	w := newWorld(t, cache.Options{Clock: later{}}) // nothing moves while a list is made
+	w := newWorld(t, cache.Options{})
 	r := rand.New(rand.NewPCG(3, 14))
 	rounds := 40
 	if testing.Short() {
@@ -24,10 +24,11 @@ func TestSiftIsTheEnginesAnswerForEveryRow(t *testing.T) {
 		for u := range worldUsers {
 			who := []authz.Ref{ref(fmt.Sprintf("user:acme/u%d", u))}
 			permission := permissions[r.IntN(len(permissions))]
+			read := w.head()
 			members, checks := w.members(permission)
 			head, err := w.reader.Head(t.Context())
 			must(t, err)
-			got, err := w.cache.Sift(t.Context(), who, permission, members)
+			got, err := w.cache.Sift(t.Context(), who, permission, read, members)
 			must(t, err)
 			now, err := w.reader.Head(t.Context())
 			must(t, err)
@@ -57,7 +58,7 @@ func TestSiftOfManyKindsAndTenants(t *testing.T) {
 		}[i%3]
 		members, want = append(members, one), append(want, i%3 == 0)
 	}
-	_, err := h.cache.Sift(t.Context(), []authz.Ref{ref(ann)}, "view", members)
+	_, err := h.cache.Sift(t.Context(), []authz.Ref{ref(ann)}, "view", h.head(), members)
 	if err == nil {
 		t.Error("a permission that files do not have was decided")
 	}

@@ -42,6 +42,9 @@ var versions = [][]string{{
 		type TEXT NOT NULL, id TEXT NOT NULL, height INTEGER NOT NULL,
 		PRIMARY KEY (type, id)
 	) WITHOUT ROWID`,
+}, {
+	// Links are few, and who lists must know all of them: no other index finds a relation without its resource or subject.
+	`CREATE INDEX rel_link ON rel (rt, ro, created, deleted, expiry) WHERE rr = 'link'`,
 }}
 
 const ddlMeta = `CREATE TABLE IF NOT EXISTS rel_meta (name TEXT NOT NULL PRIMARY KEY, val TEXT NOT NULL) WITHOUT ROWID`

@@ -14,16 +14,19 @@ import (
 // maxIDs bounds the resources of one statement.
 const maxIDs = 512
 
-// ReadMany calls yield for each relationship as of at whose resource is one of ids of resourceType and whose relation is
-// one of names, until yield returns false. Each resource's come together, in no order of resources.
-func (r relationReader) ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names []string, yield func(relations.Relationship) bool) error {
+// ReadMany calls yield for each relationship as of at whose resource is one of ids of resourceType, whose relation is one of
+// names and whose subject has one of the ids subjects (none: any), until yield returns false. Each resource's come together,
+// in no order of resources.
+func (r relationReader) ReadMany(
+	ctx context.Context, at relations.Revision, resourceType string, ids, names, subjects []string, yield func(relations.Relationship) bool,
+) error {
 	if len(names) == 0 {
 		return nil
 	}
 	own := reader{d: r.d, rev: int64(at), src: r.d.texts}
 	goOn := true
 	for chunk := range slices.Chunk(slices.Sorted(slices.Values(ids)), maxIDs) {
-		err := own.each(ctx, manyQuery(resourceType, slices.Compact(chunk), names), func(one *row) (bool, error) {
+		err := own.each(ctx, manyQuery(resourceType, slices.Compact(chunk), names, subjects), func(one *row) (bool, error) {
 			goOn = yield(one.edge())
 			return goOn, nil
 		})
@@ -34,14 +37,28 @@ func (r relationReader) ReadMany(ctx context.Context, at relations.Revision, res
 	return nil
 }
 
-func manyQuery(resourceType string, ids, names []string) *query {
+func manyQuery(resourceType string, ids, names, subjects []string) *query {
 	q := newQuery(byResource)
 	q.is("rt", resourceType)
 	q.is("ro", ids...)
 	q.is("rr", names...)
+	q.is("so", subjects...)
 	q.ids = ids
-	q.match = func(k *key) bool { return slices.Contains(names, k.rr) }
+	q.match = func(k *key) bool {
+		return slices.Contains(names, k.rr) && (len(subjects) == 0 || slices.Contains(subjects, k.so))
+	}
 	return q
+}
+
+// textLinked reads only what rel_link holds.
+const textLinked = `SELECT ro FROM rel WHERE rt = ? AND rr = 'link' AND ro >= ? AND created <= ? AND deleted > ? AND expiry > ?
+	ORDER BY ro LIMIT ?`
+
+// ReadLinked calls yield with the id of each resource of resourceType that has the relation link to anything as of at, until
+// yield returns false. One with several comes several times.
+func (r relationReader) ReadLinked(ctx context.Context, at relations.Revision, resourceType string, yield func(id string) bool) error {
+	own := reader{d: r.d, rev: int64(at), src: r.d.texts}
+	return own.eachID(ctx, textLinked, []any{resourceType, "", own.rev, own.rev, own.rev, pageRows}, 1, yield)
 }
 
 // textGranted reads only what rel_reverse holds, in its order.
@@ -58,10 +75,16 @@ func (r relationReader) ReadGranted(
 		subjectRelation = tuple.Ellipsis
 	}
 	own := reader{d: r.d, rev: int64(at), src: r.d.texts}
+	return own.eachID(ctx, textGranted, []any{
+		subject.Type, subject.ID, subjectRelation, resourceType, name, first, last, own.rev, own.rev, own.rev, pageRows,
+	}, 5, yield)
+}
+
+// eachID calls yield with each id that text selects in order, page by page: args[from] is the first id of a page, and the
+// last of args how many ids a page has.
+func (r *reader) eachID(ctx context.Context, text string, args []any, from int, yield func(id string) bool) error {
 	for {
-		page, err := own.granted(ctx, []any{
-			subject.Type, subject.ID, subjectRelation, resourceType, name, first, last, own.rev, own.rev, own.rev, pageRows,
-		})
+		page, err := r.ids(ctx, text, args)
 		if err != nil {
 			return err
 		}
@@ -73,19 +96,19 @@ func (r relationReader) ReadGranted(
 		if len(page) < pageRows {
 			return nil
 		}
-		first = page[len(page)-1] + "\x00" // the next text there is
+		args[from] = page[len(page)-1] + "\x00" // the next text there is
 	}
 }
 
-// granted returns one page of ids.
-func (r *reader) granted(ctx context.Context, args []any) ([]string, error) {
+// ids returns one page of ids.
+func (r *reader) ids(ctx context.Context, text string, args []any) ([]string, error) {
 	done, err := r.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	var page []string
-	err = r.src.rows(ctx, textGranted, args, func(rows *sql.Rows) error {
+	err = r.src.rows(ctx, text, args, func(rows *sql.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		page = append(page, id)

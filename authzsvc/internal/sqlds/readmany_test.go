@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func TestReadManyReadsWhatReadReads(t *testing.T) {
 			}
 		}
 		got := map[string]int{}
-		err := r.ReadMany(t.Context(), at, "file", ids, []string{"direct_viewer"}, func(one relations.Relationship) bool {
+		err := r.ReadMany(t.Context(), at, "file", ids, []string{"direct_viewer"}, nil, func(one relations.Relationship) bool {
 			got[one.String()]++
 			return true
 		})
@@ -96,7 +97,7 @@ func TestReadManyStopsWhenTold(t *testing.T) {
 		ids = append(ids, fmt.Sprintf("acme/%04d", i))
 	}
 	n := 0
-	err = r.ReadMany(t.Context(), at, "file", ids, []string{"direct_owner"}, func(relations.Relationship) bool { n++; return n < 5 })
+	err = r.ReadMany(t.Context(), at, "file", ids, []string{"direct_owner"}, nil, func(relations.Relationship) bool { n++; return n < 5 })
 	if err != nil || n != 5 {
 		t.Errorf("yield was called %d times, %v; want 5", n, err)
 	}
@@ -165,4 +166,60 @@ func TestReadGrantedLeavesOutWhatHasExpired(t *testing.T) {
 			return
 		}
 	}
+}
+
+func TestReadLinkedReadsEveryLinkThatIsThere(t *testing.T) {
+	d := productStore(t, Options{})
+	mustWrite(t, d, touch(parent("a", "top")), touch(rel("a", "link", "file", "other", "")), touch(rel("a", "link", "file", "third", "")),
+		touch(rel("b", "link", "file", "other", "")), touch(rel("c", "link", "file", "other", "")))
+	r := relationReader{d}
+	before, err := r.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, d, remove(rel("b", "link", "file", "other", "")))
+	now, err := r.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[relations.Revision]string{before: "[acme/a acme/a acme/b acme/c]", now: "[acme/a acme/a acme/c]"} {
+		var got []string
+		if err := r.ReadLinked(t.Context(), at, "file", func(id string) bool { got = append(got, id); return true }); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("links %v, want %s", got, want)
+		}
+	}
+	if plan := explain(t, d, textLinked, []any{"file", "", 1, 1, 1, 10}); !strings.Contains(plan, "COVERING INDEX rel_link") {
+		t.Errorf("links are read by %s", plan)
+	}
+}
+
+func TestReadManyOfSubjectsLeavesOutOthers(t *testing.T) {
+	d := productStore(t, Options{})
+	mustWrite(t, d, touch(viewer("a", "ann")), touch(viewer("a", "bob")), touch(viewer("b", "bob")))
+	r := relationReader{d}
+	at, err := r.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ids := range [][]string{{"acme/a", "acme/b"}, padded(100, "acme/a", "acme/b")} { // from the object cache, and from the table
+		var got []string
+		err := r.ReadMany(t.Context(), at, "file", ids, []string{"direct_viewer"}, []string{"acme/ann", "acme/eve"}, func(one relations.Relationship) bool {
+			got = append(got, one.String())
+			return true
+		})
+		if err != nil || fmt.Sprint(got) != "[file:acme/a#direct_viewer@user:acme/ann]" {
+			t.Errorf("of %d: %v, %v", len(ids), got, err)
+		}
+	}
+}
+
+// padded returns n ids of nothing behind those given.
+func padded(n int, ids ...string) []string {
+	for i := range n {
+		ids = append(ids, fmt.Sprintf("acme/none%d", i))
+	}
+	return ids
 }

@@ -44,8 +44,8 @@ func TestFirstMatchOfEachLineIsFound(t *testing.T) {
 		text string
 		want []Match
 	}{
-		{"NOTE", false, "a\n# NOTE: b NOTE\r\n\ntodo\nNOTE", []Match{{2, "# NOTE: b NOTE", "NOTE", false}, {5, "NOTE", "NOTE", false}}},
-		{"todo", true, "x NOTE\ntoDo", []Match{{1, "x NOTE", "NOTE", false}, {2, "toDo", "toDo", false}}},
+		{"NOTE", false, "a\n# NOTE: b NOTE\r\n\nnote\nNOTE", []Match{{2, "# NOTE: b NOTE", "NOTE", false}, {5, "NOTE", "NOTE", false}}},
+		{"note", true, "x NOTE\nnoTe", []Match{{1, "x NOTE", "NOTE", false}, {2, "noTe", "noTe", false}}},
 		{"^$", false, "a\n\nb\n", []Match{{2, "", "", false}}},
 		{`\d+$`, false, "a1\r\nb22\n3c", []Match{{1, "a1", "1", false}, {2, "b22", "22", false}}},
 		{`a\nb`, false, "a\nb", nil},

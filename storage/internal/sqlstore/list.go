@@ -6,55 +6,100 @@ import (
 	"nexus/internal/sqldb"
 )
 
-// Listed is a file as a list meets it.
-type Listed struct {
-	File
-	Folder string // path of the folder it stands in, with a slash at its end
-}
+// Name is a file as a walk meets it: what decides about it, and what it is called.
+type Name struct{ ID, Dir, Name string }
+
+// many is how many ids one statement names at the most; who has fewer names the last one again.
+const many = 64
+
+const manyParams = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+	$23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46,
+	$47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64`
 
 var (
-	filesBelow = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, d.path
-		FROM dirs d JOIN files f ON f.dir = d.id
-		WHERE d.tenant = $1 AND d.path > $2 AND d.path < $3 AND f.version > 0
-		ORDER BY d.path, f.name LIMIT $4`)
-	filesIn = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, d.path
-		FROM dirs d JOIN files f ON f.dir = d.id
-		WHERE d.tenant = $1 AND d.path = $2 AND f.name > $3 AND f.version > 0
-		ORDER BY f.name LIMIT $4`)
-	dirsBelow = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
-		WHERE tenant = $1 AND path > $2 AND path < $3 AND state < 3 ORDER BY path LIMIT $4`)
-	dirsIn = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
-		WHERE parent = $1 AND path > $2 AND state < 3 ORDER BY path LIMIT $3`)
+	filesFrom = sqldb.SQL(`SELECT f.id, f.dir, f.name FROM dirs d JOIN files f ON f.dir = d.id
+		WHERE d.tenant = $1 AND d.path >= $2 AND d.path <= $3 AND f.version > 0 ORDER BY d.path, f.name LIMIT $4`)
+	filesOf = sqldb.SQL(`SELECT id, dir, name FROM files
+		WHERE dir = $1 AND name >= $2 AND version > 0 ORDER BY name LIMIT $3`)
+	dirsFrom = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
+		WHERE tenant = $1 AND path >= $2 AND path < $3 AND state < 3 ORDER BY path LIMIT $4`)
+	dirsOf = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
+		WHERE parent = $1 AND path >= $2 AND state < 3 ORDER BY path LIMIT $3`)
+	namesByID = sqldb.SQL(`SELECT id, dir, name FROM files WHERE version > 0 AND id IN (` + manyParams + `)`)
+	filesByID = sqldb.SQL(`SELECT id, dir, name, version, etag, type, size, seq, created, modified FROM files
+		WHERE version > 0 AND id IN (` + manyParams + `)`)
+	dirsByID = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
+		WHERE id IN (` + manyParams + `)`)
+	dirsByPath = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
+		WHERE tenant = $65 AND state < 3 AND path IN (` + manyParams + `)`)
 	pathOfDir  = sqldb.SQL(`SELECT path FROM dirs WHERE id = $1`)
 	pathOfFile = sqldb.SQL(`SELECT d.path, f.name FROM files f JOIN dirs d ON d.id = f.dir WHERE f.id = $1`)
 )
 
-// FilesBelow returns up to n files at any depth below folder, a path with a slash at its end, in order of folder and name,
-// after the file called name in the folder called after; a list begins after no name in folder itself. It asks for the rest
-// of the one folder and for the folders behind it apart, so that each page seeks to where it begins.
-func FilesBelow(ctx context.Context, q sqldb.Q, tenant, folder, after, name string, n int) ([]Listed, error) {
-	rest, err := FilesIn(ctx, q, tenant, after, name, n)
-	if err != nil || len(rest) == n {
-		return rest, err
-	}
-	behind, err := listed(ctx, q, filesBelow, tenant, after, End(folder), n-len(rest))
-	return append(rest, behind...), err
+// FilesFrom returns up to n files in the folders between two paths, both included, in order of folder and name.
+func FilesFrom(ctx context.Context, q sqldb.Q, tenant, first, last string, n int) ([]Name, error) {
+	return named(ctx, q, filesFrom, tenant, first, last, n)
 }
 
-// FilesIn returns up to n files directly in folder after the one called name, in order of name.
-func FilesIn(ctx context.Context, q sqldb.Q, tenant, folder, name string, n int) ([]Listed, error) {
-	return listed(ctx, q, filesIn, tenant, folder, name, n)
+// FilesOf returns up to n files of the folder of that id whose names do not come before from, in order of name.
+func FilesOf(ctx context.Context, q sqldb.Q, dir, from string, n int) ([]Name, error) {
+	return named(ctx, q, filesOf, dir, from, n)
 }
 
-// DirsBelow returns up to n folders at any depth below folder and after the path after, in order of path; a list begins after
-// folder itself.
-func DirsBelow(ctx context.Context, q sqldb.Q, tenant, folder, after string, n int) ([]Dir, error) {
-	return dirs(ctx, q, dirsBelow, tenant, after, End(folder), n)
+// NamesByID returns the files of these ids, in no order. What is no file is left out.
+func NamesByID(ctx context.Context, q sqldb.Q, ids []string) (all []Name, err error) {
+	err = byMany(ids, func(args []any) error {
+		page, err := named(ctx, q, namesByID, args...)
+		all = append(all, page...)
+		return err
+	})
+	return all, err
 }
 
-// DirsIn returns up to n folders directly in the folder of that id and after the path after, in order of path.
-func DirsIn(ctx context.Context, q sqldb.Q, id, after string, n int) ([]Dir, error) {
-	return dirs(ctx, q, dirsIn, id, after, n)
+// FilesByID returns the rows of the files of these ids, by id. What is no file is left out.
+func FilesByID(ctx context.Context, q sqldb.Q, ids []string) (map[string]*File, error) {
+	all := make(map[string]*File, len(ids))
+	return all, byMany(ids, func(args []any) error {
+		return q.Each(ctx, filesByID, args, func(r sqldb.Row) error {
+			f, err := scanFile(r)
+			if err == nil {
+				all[f.ID] = f
+			}
+			return err
+		})
+	})
+}
+
+// DirsFrom returns up to n folders at any depth whose paths lie between from and to, from included, in order of path.
+func DirsFrom(ctx context.Context, q sqldb.Q, tenant, from, to string, n int) ([]Dir, error) {
+	return dirs(ctx, q, dirsFrom, tenant, from, to, n)
+}
+
+// DirsOf returns up to n folders directly in the folder of that id whose paths do not come before from, in order of path.
+func DirsOf(ctx context.Context, q sqldb.Q, id, from string, n int) ([]Dir, error) {
+	return dirs(ctx, q, dirsOf, id, from, n)
+}
+
+// DirsByID returns the folders of these ids, in no order, those among them that a grant reserved or that hold trash.
+func DirsByID(ctx context.Context, q sqldb.Q, ids []string) (all []Dir, err error) {
+	err = byMany(ids, func(args []any) error {
+		page, err := dirs(ctx, q, dirsByID, args...)
+		all = append(all, page...)
+		return err
+	})
+	return all, err
+}
+
+// DirsByPath returns the folders at these paths, which end in slashes, by path. Where there is none it is left out.
+func DirsByPath(ctx context.Context, q sqldb.Q, tenant string, paths []string) (map[string]*Dir, error) {
+	all := make(map[string]*Dir, len(paths))
+	return all, byMany(paths, func(args []any) error {
+		page, err := dirs(ctx, q, dirsByPath, append(args, tenant)...)
+		for i := range page {
+			all[page[i].Path] = &page[i]
+		}
+		return err
+	})
 }
 
 // PathOf returns the clean path of a file's or folder's row.
@@ -72,12 +117,28 @@ func PathOf(ctx context.Context, q sqldb.Q, id string) (string, error) {
 // End returns the first path after everything below folder, which ends in a slash: '0' follows '/' in every byte order.
 func End(folder string) string { return folder[:len(folder)-1] + "0" }
 
-func listed(ctx context.Context, q sqldb.Q, s *sqldb.Stmt, args ...any) ([]Listed, error) {
-	var all []Listed
+// byMany calls f with the arguments of statements that take as many texts as manyParams names.
+func byMany(texts []string, f func(args []any) error) error {
+	for len(texts) > 0 {
+		n := min(many, len(texts))
+		args := make([]any, many, many+1)
+		for i := range args {
+			args[i] = texts[min(i, n-1)]
+		}
+		if err := f(args); err != nil {
+			return err
+		}
+		texts = texts[n:]
+	}
+	return nil
+}
+
+func named(ctx context.Context, q sqldb.Q, s *sqldb.Stmt, args ...any) ([]Name, error) {
+	var all []Name
 	err := q.Each(ctx, s, args, func(r sqldb.Row) error {
-		var l Listed
-		err := r.Scan(&l.ID, &l.Dir, &l.Name, &l.Version, &l.Etag, &l.Type, &l.Size, &l.Seq, &l.Created, &l.Modified, &l.Folder)
-		all = append(all, l)
+		var n Name
+		err := r.Scan(&n.ID, &n.Dir, &n.Name)
+		all = append(all, n)
 		return err
 	})
 	return all, err

@@ -21,7 +21,7 @@ var onTree = []struct {
 }{
 	{[]string{gateCached, gatePolicy, gateMissed, cacheHits}, gate},
 	{[]string{checkMedian, checkRate, writeMedian, writeRate, readShare}, overHTTP},
-	{[]string{listSome, listOwns, listNone}, lists},
+	{[]string{listSome, listOwns, listNone, listWhole}, lists},
 }
 
 var groups = []group{

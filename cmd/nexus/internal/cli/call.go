@@ -4,13 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"os"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"nexus/apiserver/api"
+	"nexus/apiserver/client"
 	"nexus/internal/errs"
 )
 
@@ -91,7 +93,7 @@ func (a *app) ls() *cobra.Command {
 	var recursive, long bool
 	cmd := &cobra.Command{
 		Use:     "ls [PATH]",
-		Short:   "List what you may see in a folder",
+		Short:   "List what you may see in a folder, page by page as it arrives",
 		Example: "  nexus ls -l /src/net",
 		Args:    cobra.MaximumNArgs(1),
 	}
@@ -106,27 +108,55 @@ func (a *app) ls() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		entries, err := list(cmd.Context(), c, path, recursive)
+		entries := client.Entries(cmd.Context(), c, api.ListParams{Path: path, Recursive: recursive, Details: long || a.json})
+		return a.printEntries(entries, long)
+	}
+	return cmd
+}
+
+// printEntries prints entries as they arrive; as JSON, once all have.
+func (a *app) printEntries(entries iter.Seq2[api.Metadata, error], long bool) error {
+	all := []api.Metadata{}
+	line := func(e api.Metadata) { fmt.Fprintln(a.Out, shown(e)) }
+	switch {
+	case a.json:
+		line = func(e api.Metadata) { all = append(all, e) }
+	case long:
+		fmt.Fprintf(a.Out, longEntry, "SIZE", "VERSION", "MODIFIED", "PATH")
+		line = func(e api.Metadata) {
+			fmt.Fprintf(a.Out, longEntry, strconv.FormatInt(e.Size, 10), strconv.FormatInt(e.Version, 10), e.Modified.Format("2006-01-02 15:04:05"), shown(e))
+		}
+	}
+	tell, stop := a.counter("entries")
+	defer stop()
+	for e, err := range entries {
 		if err != nil {
 			return err
 		}
-		if a.json {
-			return a.print(entries)
-		}
-		if !long {
-			for _, e := range entries {
-				fmt.Fprintln(a.Out, shown(e))
-			}
-			return nil
-		}
-		t := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "SIZE\tVERSION\tMODIFIED\tPATH")
-		for _, e := range entries {
-			fmt.Fprintf(t, "%d\t%d\t%s\t%s\n", e.Size, e.Version, e.Modified.Format("2006-01-02 15:04:05"), shown(e))
-		}
-		return t.Flush()
+		line(e)
+		tell()
 	}
-	return cmd
+	if a.json {
+		return a.print(all)
+	}
+	return nil
+}
+
+// longEntry is a line of a long list; its widths are fixed, since the first line is printed before the last is known.
+const longEntry = "%12s  %7s  %-19s  %s\n"
+
+// counter shows on standard error, where that is a terminal and standard output is none, how often tell was called.
+func (a *app) counter(what string) (tell, stop func()) {
+	if !terminal(a.Err) || terminal(a.Out) {
+		return func() {}, func() {}
+	}
+	n := 0
+	tell = func() {
+		if n++; n%1000 == 0 {
+			fmt.Fprintf(a.Err, "\r%d %s", n, what)
+		}
+	}
+	return tell, func() { fmt.Fprint(a.Err, "\r\x1b[K") }
 }
 
 // shown is an entry's path, with a slash behind a folder's.

@@ -20,9 +20,3 @@ func show(ctx context.Context, c *client.Client, path string, out io.Writer) err
 	}
 	return err
 }
-
-// list returns what the caller may see below path, with metadata.
-func list(ctx context.Context, c *client.Client, path string, recursive bool) ([]api.Metadata, error) {
-	r, err := client.Call(ctx, c, api.List, api.ListParams{Path: path, Recursive: recursive, Details: true})
-	return r.Entries, err
-}

@@ -1,0 +1,51 @@
+package sqlstore
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nexus/internal/sqldb"
+)
+
+var (
+	planFrom = sqldb.OnlySQLite(`EXPLAIN QUERY PLAN SELECT f.id, f.dir, f.name FROM dirs d JOIN files f ON f.dir = d.id
+		WHERE d.tenant = $1 AND d.path >= $2 AND d.path <= $3 AND f.version > 0 ORDER BY d.path, f.name LIMIT $4`)
+	planOf = sqldb.OnlySQLite(`EXPLAIN QUERY PLAN SELECT id, dir, name FROM files
+		WHERE dir = $1 AND name >= $2 AND version > 0 ORDER BY name LIMIT $3`)
+)
+
+// A walk reads names from indexes alone, in their order: it neither looks up the rows it passes nor sorts them.
+func TestWalksReadIndexesAlone(t *testing.T) {
+	db, err := sqldb.OpenLite(t.Context(), filepath.Join(t.TempDir(), "x.db"), sqldb.LiteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if err := Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		plan, statement *sqldb.Stmt
+		args            []any
+		index           string
+	}{
+		"of many folders": {planFrom, filesFrom, []any{"t", "/", "0", 1}, "COVERING INDEX files_there (dir=?)"},
+		"of one folder":   {planOf, filesOf, []any{"d", "", 1}, "COVERING INDEX files_there (dir=? AND name>?)"},
+	} {
+		if "EXPLAIN QUERY PLAN "+c.statement.Text(sqldb.SQLite) != c.plan.Text(sqldb.SQLite) {
+			t.Errorf("%s: the plan is that of another statement", name)
+		}
+		var steps []string
+		err := db.Each(t.Context(), c.plan, c.args, func(r sqldb.Row) error {
+			var id, parent, unused int64
+			var step string
+			err := r.Scan(&id, &parent, &unused, &step)
+			steps = append(steps, step)
+			return err
+		})
+		if plan := strings.Join(steps, "; "); err != nil || !strings.Contains(plan, c.index) || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s: %v, %s, want %s", name, err, plan, c.index)
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"nexus/internal/sqldb"
+	"nexus/schema"
+	"nexus/storage/internal/sqlstore"
+)
+
+// candidate is a file or folder that a walk meets. Its key is its path, that of a folder with a slash at the end: keys in
+// order of their bytes are the tree from top to bottom, each folder before all that is in it.
+type candidate struct {
+	id, in string // its row, and that of the folder it stands in, read at once
+	key    string
+	folder bool
+}
+
+// path is the candidate's clean path.
+func (c candidate) path() string {
+	if c.folder {
+		return sqlstore.Unslashed(c.key)
+	}
+	return c.key
+}
+
+// past returns the first key after key: paths hold no control characters.
+func past(key string) string { return key + "\x01" }
+
+// stretch is the part of a tree whose keys do not come before from, and come before to, all of them below the folder base.
+type stretch struct{ from, to, base string }
+
+// below returns all that stands below folder, a key.
+func below(folder string) stretch {
+	return stretch{past(folder), sqlstore.End(folder), folder}
+}
+
+// walk goes through the tree of the scope's tenant in order of keys, and decides what it meets page by page.
+type walk struct {
+	db     sqldb.Q
+	scope  schema.ReadFiles
+	tenant string
+	roots  *roots // where alone something can be readable; nil: anywhere
+
+	rows   int       // candidates that it may meet; 0: any number
+	met    int       // those that it has met
+	end    time.Time // zero: never
+	grants int       // that it looks up at the most
+}
+
+// A walk decides its candidates page by page, each page twice as long as the one before, up to listPage.
+const (
+	fewCandidates = 64
+	listPage      = 1000
+)
+
+// Bounds say how far the walk of a page may go. What is reached first ends it, but not before something was looked at, so
+// that each page gets on.
+type Bounds struct {
+	Rows   int           // files and folders that it looks at; 0: PageRows
+	Time   time.Duration // that it takes; 0: PageTime
+	Grants int           // to the caller that it looks up; 0: PageGrants
+}
+
+// The bounds of a page.
+const (
+	PageRows   = 100_000
+	PageTime   = 50 * time.Millisecond
+	PageGrants = 4096 // who was granted more is likely to see much of what a walk looks at
+)
+
+// bound makes b the bounds of w from now on.
+func (w *walk) bound(b Bounds) {
+	w.rows = cmp.Or(b.Rows, PageRows)
+	w.end = time.Now().Add(cmp.Or(b.Time, PageTime))
+	w.grants = cmp.Or(b.Grants, PageGrants)
+}
+
+// reached reports whether the walk is to return.
+func (w *walk) reached() bool {
+	return w.rows > 0 && w.met >= w.rows || !w.end.IsZero() && time.Now().After(w.end)
+}
+
+// source gives the candidates of a stretch in order: up to n, and none at the end.
+type source interface {
+	next(ctx context.Context, n int) ([]candidate, error)
+}
+
+// source returns the candidates of s: every row, or what the roots leave of them.
+func (w *walk) source(s stretch) source {
+	if w.roots == nil {
+		return newTree(w.db, w.tenant, s)
+	}
+	return w.roots.source(w, s)
+}
+
+// each calls visit with each candidate of s that the scope admits, in order. visit returns the key from which to go on, which
+// may lie further on, and whether to go on now. each returns the key from which to go on another time; when it has come to
+// the end that is s.to or behind it. The first page has n candidates.
+func (w *walk) each(ctx context.Context, s stretch, n int, visit func(candidate) (from string, more bool)) (at string, err error) {
+	for at = s.from; at < s.to; {
+		src := w.source(stretch{at, s.to, s.base})
+		for skipped := false; !skipped; n = min(2*n, listPage) {
+			page, err := src.next(ctx, n)
+			if err != nil {
+				return "", err
+			}
+			if len(page) == 0 {
+				return s.to, nil
+			}
+			var more bool
+			if at, more, err = w.visit(ctx, page, at, visit); err != nil || !more {
+				return at, err
+			}
+			skipped = at > past(page[len(page)-1].key)
+		}
+	}
+	return at, nil
+}
+
+// visit decides one page and calls visit with what passes; more is false when the walk is to return.
+func (w *walk) visit(ctx context.Context, page []candidate, at string, visit func(candidate) (string, bool)) (from string, more bool, err error) {
+	pass, err := w.pass(ctx, page)
+	if err != nil {
+		return "", false, err
+	}
+	for i, c := range page {
+		switch {
+		case c.key < at: // skipped
+			continue
+		case !pass[i]:
+			at = past(c.key)
+			continue
+		}
+		if at, more = visit(c); !more {
+			return at, false, nil
+		}
+	}
+	w.met += len(page)
+	return at, !w.reached(), nil
+}
+
+// narrow finds out where alone something can be readable, unless that is of no use: who may read self may read what is in it.
+func (w *walk) narrow(ctx context.Context, self candidate) (readable bool, err error) {
+	pass, err := w.pass(ctx, []candidate{self})
+	if err != nil || pass[0] {
+		return err == nil, err
+	}
+	ids, known, err := w.scope.Granted(ctx, w.grants, noValues)
+	if err != nil || !known {
+		return false, err
+	}
+	w.roots, err = findRoots(ctx, w.db, ids)
+	return false, err
+}
+
+// seek looks below folder for anything that the scope admits, from the key from on where that is not empty. Where the walk's
+// bounds end it before, at is the key from which to go on; otherwise it is the end of the folder, or behind that.
+func (w *walk) seek(ctx context.Context, folder, from string) (found candidate, at string, err error) {
+	s := below(folder)
+	s.from = max(s.from, from)
+	at, err = w.each(ctx, s, fewCandidates, func(c candidate) (string, bool) {
+		found = c
+		return s.to, false
+	})
+	return found, at, err
+}
+
+// pass reports which of candidates the scope admits. It counts none of them for the record: what is returned goes through
+// count.
+func (w *walk) pass(ctx context.Context, candidates []candidate) ([]bool, error) {
+	members := make([]schema.File, len(candidates))
+	for i, c := range candidates {
+		members[i] = w.member(c)
+	}
+	return w.scope.Sift(ctx, members, standsIn, noValues)
+}
+
+// count notes for the record that c is returned.
+func (w *walk) count(c candidate) { w.scope.Count(w.member(c)) }
+
+func (w *walk) member(c candidate) schema.File {
+	return schema.File{Address: schema.Address{Tenant: w.tenant, Path: c.path(), Anchor: c.id, Parent: c.in, Folder: c.folder}}
+}
+
+// holds reports whether key is folder or lies below it.
+func holds(folder, key string) bool { return strings.HasPrefix(key, folder) }
