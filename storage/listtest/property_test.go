@@ -45,17 +45,12 @@ func openHouse(t testing.TB, c clock.Clock) *house {
 		t.Fatal(err)
 	}
 	h := &house{TB: t, db: db}
-	t.Cleanup(func() {
-		if err := errors.Join(h.service.Close(), db.Close()); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { h.check(db.Close()) })
 	h.service, err = authzsvc.Open(ctx, authzsvc.Config{
-		Database: db, RecordDir: t.TempDir(), Clock: c, Operations: []string{"test", "files.read", "files.write", "files.exists", "files.get_metadata"},
+		Database: db, RecordDir: t.TempDir(), Clock: c, Operations: operations,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h.must(err)
+	t.Cleanup(func() { h.check(h.service.Close()) })
 	h.must(storage.Migrate(ctx, db))
 	h.store = storage.New(db, h.service.Writer(), h.service.Reader(), c)
 	key, _, err := h.store.Founding().Found(ctx)
@@ -63,6 +58,19 @@ func openHouse(t testing.TB, c clock.Clock) *house {
 	h.admin = gatetest.User(storage.DefaultTenant, "admin")
 	h.admin.Admin = authz.Ref{Type: "key", ID: key.ID}
 	return h
+}
+
+// operations are those that the test asks about, and that the shipped rules name.
+var operations = []string{
+	"test", "files.read", "files.write", "files.exists", "files.get_metadata", "files.is_directory", "files.copy", "files.rename",
+	"versions.get", "versions.list", "versions.rollback", "versions.diff",
+}
+
+func (h *house) check(err error) {
+	h.Helper()
+	if err != nil {
+		h.Error(err)
+	}
 }
 
 func (h *house) must(err error) {
@@ -91,9 +99,9 @@ func allow(object authz.Ref, relation string, subject authz.Ref) relations.Updat
 	return relations.Update{Kind: relations.Touch, Relationship: relations.Relationship{Resource: object, Relation: relation, Subject: subject}}
 }
 
-// ask decides need for who.
+// ask decides need for who, as for an effect: decisions that are not might share a record.
 func ask[G any](h *house, who authz.Principal, need authz.Need[G]) (G, error) {
-	g, _, err := authz.Ask(context.Background(), h.service.Gate(), who, authz.Act{Op: "test"}, need)
+	g, _, err := authz.Ask(context.Background(), h.service.Gate(), who, authz.Act{Op: "test", Durable: true}, need)
 	return g, err
 }
 

@@ -32,6 +32,9 @@ type moving struct {
 
 const perFolder = 12
 
+// hops is how often a file moves into a folder, and out again before the folder is granted.
+const hops = 25
+
 // newMoving makes /m/always, whose folder is granted; /m/either, which is granted now as a folder and now file by file, but
 // always one of them; /m/never; and /m/once, whose files are granted one by one, and revoked for good.
 func newMoving(t *testing.T) *moving {
@@ -53,7 +56,11 @@ func newMoving(t *testing.T) *moving {
 			}
 		}
 	}
-	m.never = append(m.never, "/m/never/", "/m/never/in/")
+	m.never = append(m.never, "/m/never/", "/m/never/in/", "/m/never/hopper", "/m/now/hopper")
+	for _, key := range []string{"/m/never/hopper", "/m/now/stays"} {
+		m.put(key)
+	}
+	m.refs["/m/now/"] = m.at("/m/now").Named().Ref
 	for _, key := range []string{"/m/always/", "/m/either/"} {
 		m.refs[key] = m.at(strings.TrimSuffix(key, "/")).Named().Ref
 		m.relate(m.grant(key))
@@ -126,6 +133,44 @@ func (m *moving) grow() error {
 	return nil
 }
 
+// hop moves a file into a folder that is not granted, and out again before it is: at no time can the file be read.
+func (m *moving) hop() error {
+	for range hops {
+		for _, step := range []func() error{
+			func() error { return m.write([]relations.Update{m.grant("/m/now/")}) },
+			func() error { return m.write(m.revoke("/m/now/")) },
+			func() error { return m.move("/m/never/hopper", "/m/now/hopper") },
+			func() error { return m.move("/m/now/hopper", "/m/never/hopper") },
+		} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// move moves a file as the admin, and tries again while others are quicker.
+func (m *moving) move(from, to string) error {
+	for {
+		what, err := m.store.Names().Address(context.Background(), storage.DefaultTenant, from)
+		if err != nil {
+			return err
+		}
+		into, err := m.store.Names().Address(context.Background(), storage.DefaultTenant, to)
+		if err != nil {
+			return err
+		}
+		g, err := ask(m.house, m.admin, authz.Both(schema.File{Address: what}.Own(), schema.Dir{Address: into}.Write()))
+		if err != nil {
+			return err
+		}
+		if err = m.store.Files().Move(context.Background(), storage.MoveGrant{What: g.First, Into: g.Second}); !isStale(err) {
+			return err
+		}
+	}
+}
+
 func (m *moving) write(updates []relations.Update) error {
 	return m.db.Tx(context.Background(), func(ctx context.Context, tx sqldb.Tx) error {
 		return m.service.Writer().Write(ctx, tx, updates...)
@@ -195,7 +240,7 @@ func TestPagesUnderWritesShowNothingRefusedAndMissNothing(t *testing.T) {
 	m := newMoving(t)
 	var writers, readers sync.WaitGroup
 	done := make(chan struct{})
-	for _, work := range []func() error{m.sway, m.take, m.grow} {
+	for _, work := range []func() error{m.sway, m.take, m.grow, m.hop} {
 		writers.Go(func() {
 			if err := work(); err != nil {
 				t.Error(err)
