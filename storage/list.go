@@ -33,7 +33,7 @@ type Place struct {
 	At    string `json:"a,omitempty"` // the key at which to begin
 	Shown string `json:"s,omitempty"` // key of the entry that was shown last
 	Below string `json:"b,omitempty"` // in the folder At, the key from which to look for anything that makes it visible
-	Rows  bool   `json:"r,omitempty"` // grants are no help
+	Rows  bool   `json:"r,omitempty"` // it is no use to know the grants
 }
 
 // Page is a part of a list.
@@ -47,7 +47,7 @@ type Page struct {
 // slash at the end. A folder is shown when it, or anything below it, is readable. a need not be readable itself: the list
 // shows what is. A page ends when it is full, or when enough was looked at; so it may hold less than its limit, or nothing.
 func (f *Files) List(ctx context.Context, s schema.ReadFiles, a schema.Address, o ListOptions) (Page, error) {
-	w, err := f.walk(s, a)
+	w, err := f.walk(s, a, o.Bounds)
 	if err != nil {
 		return Page{}, err
 	}
@@ -72,7 +72,7 @@ func (f *Files) List(ctx context.Context, s schema.ReadFiles, a schema.Address, 
 }
 
 // walk returns a walk through the tree of the scope's tenant, which must be a's.
-func (f *Files) walk(s schema.ReadFiles, a schema.Address) (*walk, error) {
+func (f *Files) walk(s schema.ReadFiles, a schema.Address, b Bounds) (*walk, error) {
 	tenant, err := s.Tenant()
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (f *Files) walk(s schema.ReadFiles, a schema.Address) (*walk, error) {
 	if tenant != a.Tenant {
 		return nil, errs.Bug("a list of tenant %s in the scope of tenant %s", a.Tenant, tenant)
 	}
-	return &walk{db: f.s.db, scope: s, tenant: tenant, grants: PageGrants}, nil
+	return &walk{db: f.s.db, scope: s, tenant: tenant, bounds: b.or()}, nil
 }
 
 // listOne is the list of a path that is no folder: the file itself, for who may read it, or nothing.
@@ -103,7 +103,7 @@ func (f *Files) listOne(ctx context.Context, s schema.ReadFiles, a schema.Addres
 
 // Visible reports whether the scope admits the file or folder at a, or anything below it.
 func (f *Files) Visible(ctx context.Context, s schema.ReadFiles, a schema.Address) (bool, error) {
-	w, err := f.walk(s, a)
+	w, err := f.walk(s, a, Bounds{})
 	if err != nil {
 		return false, err
 	}
@@ -150,7 +150,7 @@ type listing struct {
 func (l *listing) run(ctx context.Context) error {
 	first := listPage
 	if l.o.Limit > 0 {
-		l.bound(l.o.Bounds)
+		l.bound()
 		first = min(max(fewCandidates, l.o.Limit+1), listPage)
 	}
 	s := l.within()
@@ -167,12 +167,12 @@ func (l *listing) run(ctx context.Context) error {
 			return err
 		}
 	}
-	l.place.Rows = l.roots == nil
+	l.place.Rows = !l.narrowed()
 	var err error
 	switch {
 	case l.o.Recursive:
 		l.place.At, err = l.each(ctx, s, first, l.entry)
-	case l.roots != nil:
+	case l.narrowed():
 		l.place.At, err = l.each(ctx, s, first, l.childEntry)
 	default:
 		err = l.children(ctx, s, first)

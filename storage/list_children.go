@@ -14,25 +14,22 @@ func (l *listing) children(ctx context.Context, s stretch, n int) error {
 	}
 	src := &childSource{l: l, dirFrom: s.from, fileFrom: s.from[len(l.base):], to: s.to}
 	for ; ; n = min(2*n, listPage) {
-		page, err := src.next(ctx, n)
+		p, err := src.next(ctx, n)
 		if err != nil {
 			return err
 		}
-		if len(page) == 0 {
-			l.place.At = s.to
-			return nil
-		}
-		pass, err := l.pass(ctx, page)
+		pass, err := l.pass(ctx, p.candidates)
 		if err != nil {
 			return err
 		}
-		l.met += len(page)
-		for i, c := range page {
+		for i, c := range p.candidates {
 			if more, err := l.childOf(ctx, c, pass[i]); err != nil || !more {
 				return err
 			}
 		}
-		if l.reached() {
+		l.place.At = max(l.place.At, p.at)
+		l.looked += p.looked
+		if l.reached() || p.at >= s.to {
 			return nil
 		}
 	}
@@ -73,11 +70,11 @@ type childSource struct {
 }
 
 // next implements source.
-func (s *childSource) next(ctx context.Context, n int) ([]candidate, error) {
-	var page []candidate
-	for len(page) < n {
+func (s *childSource) next(ctx context.Context, n int) (page, error) {
+	var p page
+	for len(p.candidates) < n {
 		if err := s.fill(ctx, n); err != nil {
-			return nil, err
+			return page{}, err
 		}
 		var c candidate
 		switch {
@@ -89,11 +86,12 @@ func (s *childSource) next(ctx context.Context, n int) ([]candidate, error) {
 			s.files = s.files[1:]
 		}
 		if c.key == "" || c.key >= s.to {
+			p.at = s.to
 			break
 		}
-		page = append(page, c)
+		p.add(c)
 	}
-	return page, nil
+	return p, nil
 }
 
 // fill reads more of what has run out.

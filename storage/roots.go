@@ -92,32 +92,31 @@ type rooted struct {
 }
 
 // next implements source.
-func (r *rooted) next(ctx context.Context, n int) ([]candidate, error) {
-	var page []candidate
-	for len(page) < n {
-		if r.inside != nil {
-			more, err := r.inside.next(ctx, n-len(page))
+func (r *rooted) next(ctx context.Context, n int) (page, error) {
+	var p page
+	for len(p.candidates) < n {
+		switch {
+		case r.inside != nil:
+			more, err := r.inside.next(ctx, n-len(p.candidates))
 			if err != nil {
-				return nil, err
+				return page{}, err
 			}
-			page = append(page, more...)
-			if len(page) == n {
-				break
+			p.candidates, p.looked, p.at = append(p.candidates, more.candidates...), p.looked+more.looked, more.at
+			if more.at >= r.inside.to {
+				r.inside = nil
 			}
-			r.inside = nil
-		}
-		if len(r.left) == 0 || r.left[0].key >= r.to {
-			break
-		}
-		root := r.left[0]
-		r.left = r.left[1:]
-		if root.folder {
-			r.inside = newTree(r.w.db, r.w.tenant, r.within(root.key))
-		} else {
-			page = append(page, root)
+		case len(r.left) == 0 || r.left[0].key >= r.to:
+			p.at = r.to
+			return p, nil
+		case r.left[0].folder:
+			r.inside = newTree(r.w.db, r.w.tenant, r.within(r.left[0].key), nil)
+			r.left = r.left[1:]
+		default:
+			p.add(r.left[0])
+			r.left = r.left[1:]
 		}
 	}
-	return page, nil
+	return p, nil
 }
 
 // within returns what of the stretch is folder or lies below it.

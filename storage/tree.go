@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"nexus/internal/sqldb"
@@ -15,10 +14,12 @@ import (
 type tree struct {
 	db     sqldb.Q
 	tenant string
+	only   map[string]bool // candidates are what is one of these, or stands below one; nil: everything is
 	to     string
 	n      int // rows that a query asks for
 
-	open []*openFolder // those it is in, the outermost first
+	open  []*openFolder // those it is in, the outermost first
+	begun bool
 
 	dirs    []sqlstore.Dir // the next ones
 	dirFrom string         // where those after them begin
@@ -32,15 +33,16 @@ type tree struct {
 // openFolder is a folder with those of its files whose turn has not come.
 type openFolder struct {
 	path  string
-	id    string // empty until it is needed, where only the path is known
+	id    string // empty until the tree has begun, for those that were open then
+	all   bool   // all that stands in it is a candidate
 	files []sqlstore.Name
 	from  string // name at which the rest begins
 	more  bool   // whether there may be a rest
 }
 
 // newTree begins at s.from, which may lie deep in folders: those are open then.
-func newTree(db sqldb.Q, tenant string, s stretch) *tree {
-	t := &tree{db: db, tenant: tenant, to: s.to, dirFrom: s.from}
+func newTree(db sqldb.Q, tenant string, s stretch, only map[string]bool) *tree {
+	t := &tree{db: db, tenant: tenant, only: only, to: s.to, dirFrom: s.from}
 	for i := len(s.base); i < len(s.from); i++ { // a key that begins below base holds base's slash at len(base)-1
 		if s.from[i-1] == '/' {
 			t.open = append(t.open, &openFolder{path: s.from[:i], from: s.from[i:], more: true})
@@ -49,32 +51,77 @@ func newTree(db sqldb.Q, tenant string, s stretch) *tree {
 	return t
 }
 
-// next implements source.
-func (t *tree) next(ctx context.Context, n int) ([]candidate, error) {
-	t.n = n
-	page := make([]candidate, 0, n)
-	for len(page) < n {
-		c, ok, err := t.step(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			break
-		}
-		page = append(page, c)
+// begin finds out which folders are open.
+func (t *tree) begin(ctx context.Context) error {
+	t.begun = true
+	if len(t.open) == 0 {
+		return nil
 	}
-	return page, nil
+	paths := make([]string, len(t.open))
+	for i, f := range t.open {
+		paths[i] = f.path
+	}
+	found, err := sqlstore.DirsByPath(ctx, t.db, t.tenant, paths)
+	if err != nil {
+		return err
+	}
+	all := t.only == nil
+	for _, f := range t.open {
+		if d := found[f.path]; d != nil {
+			f.id = d.ID
+			all = all || t.only[d.ID]
+		} else {
+			f.more = false // gone
+		}
+		f.all = all
+	}
+	return nil
 }
 
-// step returns the next candidate.
-func (t *tree) step(ctx context.Context) (c candidate, ok bool, err error) {
+// passed is how many rows a tree looks at for each candidate that it is asked for, before it returns with fewer.
+const passed = 4
+
+// next implements source.
+func (t *tree) next(ctx context.Context, n int) (page, error) {
+	if t.n = n; t.only != nil {
+		t.n = min(passed*n, listPage)
+	}
+	if !t.begun {
+		if err := t.begin(ctx); err != nil {
+			return page{}, err
+		}
+	}
+	var p page
+	for len(p.candidates) < n && p.looked < passed*n {
+		c, wanted, err := t.step(ctx)
+		switch {
+		case err != nil:
+			return page{}, err
+		case c.key == "":
+			p.at = t.to
+			return p, nil
+		case wanted:
+			p.add(c)
+		default:
+			p.looked++
+			p.at = past(c.key)
+		}
+	}
+	return p, nil
+}
+
+// step returns the next file or folder, and whether it is a candidate; at the end one without a key.
+func (t *tree) step(ctx context.Context) (c candidate, wanted bool, err error) {
 	for {
 		dir, err := t.peekDir(ctx)
 		if err != nil {
 			return c, false, err
 		}
 		if len(t.open) == 0 {
-			return t.enter(ctx, dir)
+			if dir == nil {
+				return c, false, nil
+			}
+			return t.enter(ctx, dir, t.only == nil)
 		}
 		top := t.open[len(t.open)-1]
 		file, err := t.peekFile(ctx, top)
@@ -83,34 +130,32 @@ func (t *tree) step(ctx context.Context) (c candidate, ok bool, err error) {
 		}
 		switch {
 		case dir != nil && holds(top.path, dir.Path) && (file == nil || dir.Path[len(top.path):] < file.Name):
-			return t.enter(ctx, dir)
+			return t.enter(ctx, dir, top.all)
 		case file != nil && top.path+file.Name < t.to:
 			top.files = top.files[1:]
-			return candidate{id: file.ID, in: file.Dir, key: top.path + file.Name}, true, nil
+			return candidate{id: file.ID, in: file.Dir, key: top.path + file.Name}, top.all || t.only[file.ID], nil
 		}
 		t.open = t.open[:len(t.open)-1]
 	}
 }
 
-// enter takes the next folder, and opens it.
-func (t *tree) enter(ctx context.Context, dir *sqlstore.Dir) (c candidate, ok bool, err error) {
-	if dir == nil {
-		return c, false, nil
-	}
+// enter takes dir, the next folder, and opens it. all says that everything in the folder it stands in is a candidate.
+func (t *tree) enter(ctx context.Context, dir *sqlstore.Dir, all bool) (c candidate, wanted bool, err error) {
+	all = all || t.only[dir.ID]
 	c = candidate{id: dir.ID, in: dir.Parent, key: dir.Path, folder: true}
 	if t.covered < dir.Path {
 		if err := t.readAhead(ctx, dir); err != nil {
 			return c, false, err
 		}
 	}
-	f := &openFolder{path: dir.Path, id: dir.ID, files: t.ahead[dir.ID], more: t.partial == dir.ID}
+	f := &openFolder{path: dir.Path, id: dir.ID, all: all, files: t.ahead[dir.ID], more: t.partial == dir.ID}
 	if f.more {
 		f.from = past(f.files[len(f.files)-1].Name)
 	}
 	delete(t.ahead, dir.ID)
 	t.open = append(t.open, f)
 	t.dirs = t.dirs[1:]
-	return c, true, nil
+	return c, all, nil
 }
 
 // readAhead reads the files of dir, which is the next folder, and of those behind it that fit.
@@ -182,17 +227,6 @@ func (t *tree) peekFile(ctx context.Context, f *openFolder) (*sqlstore.Name, err
 }
 
 func (t *tree) readRest(ctx context.Context, f *openFolder) error {
-	if f.id == "" {
-		spot, err := sqlstore.Find(ctx, t.db, t.tenant, sqlstore.Unslashed(f.path))
-		if errors.Is(err, sqldb.ErrNoRows) || err == nil && (spot.Rest != "" || !spot.Folder) { // gone
-			f.more = false
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		f.id = spot.ID
-	}
 	files, err := sqlstore.FilesOf(ctx, t.db, f.id, f.from, t.n)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"nexus/internal/paths"
 	"nexus/internal/sqldb"
 	"nexus/schema"
 	"nexus/storage/internal/sqlstore"
@@ -43,13 +44,17 @@ type walk struct {
 	db     sqldb.Q
 	scope  schema.ReadFiles
 	tenant string
-	roots  *roots // where alone something can be readable; nil: anywhere
+	roots  *roots          // where alone something can be readable; nil: not known
+	only   map[string]bool // ids at or below which alone something can be readable; nil: not known, or roots are
 
-	rows   int       // candidates that it may meet; 0: any number
-	met    int       // those that it has met
+	rows   int       // files and folders that it may look at; 0: any number
+	looked int       // at so many so far
 	end    time.Time // zero: never
-	grants int       // that it looks up at the most
+	bounds Bounds
 }
+
+// narrowed reports whether it is known where alone something can be readable.
+func (w *walk) narrowed() bool { return w.roots != nil || w.only != nil }
 
 // A walk decides its candidates page by page, each page twice as long as the one before, up to listPage.
 const (
@@ -62,37 +67,55 @@ const (
 type Bounds struct {
 	Rows   int           // files and folders that it looks at; 0: PageRows
 	Time   time.Duration // that it takes; 0: PageTime
-	Grants int           // to the caller that it looks up; 0: PageGrants
+	Places int           // grants to the caller of which it finds out where they are; 0: PagePlaces
+	Grants int           // grants to the caller that it knows; 0: PageGrants
 }
 
-// The bounds of a page.
+// The bounds of a page. With few grants it goes from one to the next; with more it passes everything else; with too many it
+// decides all that it meets, of which much is likely to be granted.
 const (
 	PageRows   = 100_000
 	PageTime   = 50 * time.Millisecond
-	PageGrants = 4096 // who was granted more is likely to see much of what a walk looks at
+	PagePlaces = 2_000
+	PageGrants = 25_000
 )
 
-// bound makes b the bounds of w from now on.
-func (w *walk) bound(b Bounds) {
-	w.rows = cmp.Or(b.Rows, PageRows)
-	w.end = time.Now().Add(cmp.Or(b.Time, PageTime))
-	w.grants = cmp.Or(b.Grants, PageGrants)
+// or returns b with the default in place of what is 0.
+func (b Bounds) or() Bounds {
+	return Bounds{cmp.Or(b.Rows, PageRows), cmp.Or(b.Time, PageTime), cmp.Or(b.Places, PagePlaces), cmp.Or(b.Grants, PageGrants)}
 }
+
+// bound makes the walk return once it has looked at so much, or for so long.
+func (w *walk) bound() { w.rows, w.end = w.bounds.Rows, time.Now().Add(w.bounds.Time) }
 
 // reached reports whether the walk is to return.
 func (w *walk) reached() bool {
-	return w.rows > 0 && w.met >= w.rows || !w.end.IsZero() && time.Now().After(w.end)
+	return w.rows > 0 && w.looked >= w.rows || !w.end.IsZero() && time.Now().After(w.end)
 }
 
-// source gives the candidates of a stretch in order: up to n, and none at the end.
+// source gives the candidates of a stretch in order, page by page.
 type source interface {
-	next(ctx context.Context, n int) ([]candidate, error)
+	next(ctx context.Context, n int) (page, error)
 }
 
-// source returns the candidates of s: every row, or what the roots leave of them.
+// page is what a source has come by.
+type page struct {
+	candidates []candidate // up to as many as were asked for
+	looked     int         // files and folders it has looked at
+	at         string      // key at which the next page begins; at the end of the stretch, its to
+}
+
+// add adds a candidate that comes next.
+func (p *page) add(c candidate) {
+	p.candidates = append(p.candidates, c)
+	p.looked++
+	p.at = past(c.key)
+}
+
+// source returns the candidates of s: every row, or those that can be readable.
 func (w *walk) source(s stretch) source {
 	if w.roots == nil {
-		return newTree(w.db, w.tenant, s)
+		return newTree(w.db, w.tenant, s, w.only)
 	}
 	return w.roots.source(w, s)
 }
@@ -103,44 +126,37 @@ func (w *walk) source(s stretch) source {
 func (w *walk) each(ctx context.Context, s stretch, n int, visit func(candidate) (from string, more bool)) (at string, err error) {
 	for at = s.from; at < s.to; {
 		src := w.source(stretch{at, s.to, s.base})
-		for skipped := false; !skipped; n = min(2*n, listPage) {
-			page, err := src.next(ctx, n)
+		for skipped := false; !skipped && at < s.to; n = min(2*n, listPage) {
+			p, err := src.next(ctx, n)
 			if err != nil {
 				return "", err
 			}
-			if len(page) == 0 {
-				return s.to, nil
-			}
 			var more bool
-			if at, more, err = w.visit(ctx, page, at, visit); err != nil || !more {
+			if at, more, err = w.visit(ctx, p, at, visit); err != nil || !more {
 				return at, err
 			}
-			skipped = at > past(page[len(page)-1].key)
+			skipped = at > p.at
 		}
 	}
 	return at, nil
 }
 
 // visit decides one page and calls visit with what passes; more is false when the walk is to return.
-func (w *walk) visit(ctx context.Context, page []candidate, at string, visit func(candidate) (string, bool)) (from string, more bool, err error) {
-	pass, err := w.pass(ctx, page)
+func (w *walk) visit(ctx context.Context, p page, at string, visit func(candidate) (string, bool)) (from string, more bool, err error) {
+	pass, err := w.pass(ctx, p.candidates)
 	if err != nil {
 		return "", false, err
 	}
-	for i, c := range page {
-		switch {
-		case c.key < at: // skipped
-			continue
-		case !pass[i]:
-			at = past(c.key)
+	for i, c := range p.candidates {
+		if c.key < at || !pass[i] { // skipped, or not for this caller
 			continue
 		}
 		if at, more = visit(c); !more {
 			return at, false, nil
 		}
 	}
-	w.met += len(page)
-	return at, !w.reached(), nil
+	w.looked += p.looked
+	return max(at, p.at), !w.reached(), nil
 }
 
 // narrow finds out where alone something can be readable, unless that is of no use: who may read self may read what is in it.
@@ -149,12 +165,34 @@ func (w *walk) narrow(ctx context.Context, self candidate) (readable bool, err e
 	if err != nil || pass[0] {
 		return err == nil, err
 	}
-	ids, known, err := w.scope.Granted(ctx, w.grants, noValues)
+	ids, known, err := w.scope.Granted(ctx, w.bounds.Grants, noValues)
 	if err != nil || !known {
 		return false, err
 	}
-	w.roots, err = findRoots(ctx, w.db, ids)
-	return false, err
+	if len(ids) <= w.bounds.Places {
+		w.roots, err = findRoots(ctx, w.db, ids)
+		return false, err
+	}
+	return false, w.pick(ctx, self, ids)
+}
+
+// pick makes the walk pass everything but what is at or below ids, unless one of them is self or lies above it.
+func (w *walk) pick(ctx context.Context, self candidate, ids []string) error {
+	only := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		only[id] = true
+	}
+	above, err := sqlstore.DirsByPath(ctx, w.db, w.tenant, append(folders(paths.Root, self.key), paths.Root))
+	if err != nil || only[self.id] {
+		return err
+	}
+	for _, d := range above {
+		if only[d.ID] {
+			return nil
+		}
+	}
+	w.only = only
+	return nil
 }
 
 // seek looks below folder for anything that the scope admits, from the key from on where that is not empty. Where the walk's
