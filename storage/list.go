@@ -21,52 +21,52 @@ const MaxList = 100_000
 // ListOptions narrow a list, and say which part of it is wanted.
 type ListOptions struct {
 	Recursive bool
-	Prefix    string // only paths that begin so
-	Details   bool   // all that is known of an entry; otherwise its path, tenant and kind alone
-	Limit     int    // entries of a page; 0: the whole list, which is an error when it has more than MaxList
-	From      Place  // of a page: the Next of the one before it
-	Bounds    Bounds // of a page
+	Prefix    string    // only paths that begin so
+	Details   bool      // all that is known of an entry; otherwise its path, tenant and kind alone
+	Limit     int       // entries of a page; 0: the whole list, which is an error when it has more than MaxList
+	From      ListPlace // of a page: the Next of the one before it
+	Bounds    Bounds    // of a page
 }
 
-// Place is where the walk of a list goes on. The zero Place is its beginning.
-type Place struct {
+// ListPlace is where the walk of a list goes on. The zero ListPlace is its beginning.
+type ListPlace struct {
 	At    string `json:"a,omitempty"` // the key at which to begin
 	Shown string `json:"s,omitempty"` // key of the entry that was shown last
 	Below string `json:"b,omitempty"` // in the folder At, the key from which to look for anything that makes it visible
 	Rows  bool   `json:"r,omitempty"` // it is no use to know the grants
 }
 
-// Page is a part of a list.
-type Page struct {
+// ListPage is a part of a list.
+type ListPage struct {
 	Entries  []Entry
-	Next     Place
+	Next     ListPlace
 	Complete bool // nothing follows
 }
 
 // List returns what the scope admits below the folder at a, in order of keys: a path's bytes, those of a folder's with a
 // slash at the end. A folder is shown when it, or anything below it, is readable. a need not be readable itself: the list
 // shows what is. A page ends when it is full, or when enough was looked at; so it may hold less than its limit, or nothing.
-func (f *Files) List(ctx context.Context, s schema.ReadFiles, a schema.Address, o ListOptions) (Page, error) {
+func (f *Files) List(ctx context.Context, s schema.ReadFiles, a schema.Address, o ListOptions) (ListPage, error) {
 	w, err := f.walk(s, a, o.Bounds)
 	if err != nil {
-		return Page{}, err
+		return ListPage{}, err
 	}
 	if !a.Exists() || !a.Folder {
 		return f.listOne(ctx, s, a)
 	}
 	l := &listing{walk: w, o: o, root: a, base: sqlstore.Slashed(a.Path), place: o.From}
 	if err := l.run(ctx); err != nil {
-		return Page{}, err
+		return ListPage{}, err
 	}
-	page := Page{Complete: l.place.At >= l.within().to}
+	page := ListPage{Complete: l.place.At >= l.within().to}
 	if !page.Complete {
 		page.Next = l.place
 	}
 	if page.Entries, err = l.described(ctx); err != nil {
-		return Page{}, err
+		return ListPage{}, err
 	}
 	if err := s.Close(ctx, page.Complete); err != nil {
-		return Page{}, err
+		return ListPage{}, err
 	}
 	return page, nil
 }
@@ -84,8 +84,8 @@ func (f *Files) walk(s schema.ReadFiles, a schema.Address, b Bounds) (*walk, err
 }
 
 // listOne is the list of a path that is no folder: the file itself, for who may read it, or nothing.
-func (f *Files) listOne(ctx context.Context, s schema.ReadFiles, a schema.Address) (Page, error) {
-	page := Page{Complete: true}
+func (f *Files) listOne(ctx context.Context, s schema.ReadFiles, a schema.Address) (ListPage, error) {
+	page := ListPage{Complete: true}
 	if !a.Exists() {
 		return page, s.Close(ctx, true)
 	}
@@ -95,7 +95,7 @@ func (f *Files) listOne(ctx context.Context, s schema.ReadFiles, a schema.Addres
 	}
 	entry, err := f.stat(ctx, a)
 	if err != nil {
-		return Page{}, err
+		return ListPage{}, err
 	}
 	page.Entries = []Entry{entry}
 	return page, s.Close(ctx, true)
@@ -110,7 +110,7 @@ func (f *Files) Visible(ctx context.Context, s schema.ReadFiles, a schema.Addres
 	if !a.Exists() {
 		return false, s.Close(ctx, true)
 	}
-	self := candidate{id: a.Anchor, in: a.Parent, key: a.Path, folder: a.Folder}
+	self := walked{id: a.Anchor, in: a.Parent, key: a.Path, folder: a.Folder}
 	if a.Folder {
 		self.key = sqlstore.Slashed(a.Path)
 	}
@@ -118,7 +118,7 @@ func (f *Files) Visible(ctx context.Context, s schema.ReadFiles, a schema.Addres
 	return seen, firstErr(err, s.Close(ctx, true))
 }
 
-func (w *walk) visible(ctx context.Context, self candidate) (bool, error) {
+func (w *walk) visible(ctx context.Context, self walked) (bool, error) {
 	readable, err := w.narrow(ctx, self)
 	if err != nil || readable || !self.folder {
 		if readable {
@@ -139,8 +139,8 @@ type listing struct {
 	*walk
 	o       ListOptions
 	root    schema.Address
-	base    string // its key
-	place   Place  // how far the page has come
+	base    string    // its key
+	place   ListPlace // how far the page has come
 	entries []Entry
 	ids     []string // of the entries that are files, empty for folders
 	err     error    // the whole list is too long
@@ -162,7 +162,7 @@ func (l *listing) run(ctx context.Context) error {
 		return nil
 	}
 	if !l.place.Rows {
-		self := candidate{id: l.root.Anchor, in: l.root.Parent, key: l.base, folder: true}
+		self := walked{id: l.root.Anchor, in: l.root.Parent, key: l.base, folder: true}
 		if _, err := l.narrow(ctx, self); err != nil {
 			return err
 		}
@@ -191,9 +191,9 @@ func (l *listing) within() stretch {
 }
 
 // entry shows c, and before it the folders it stands in that were not shown.
-func (l *listing) entry(c candidate) (from string, more bool) {
+func (l *listing) entry(c walked) (from string, more bool) {
 	for _, folder := range folders(l.base, c.key) {
-		if !holds(folder, l.place.Shown) && !l.show(candidate{key: folder, folder: true}) {
+		if !holds(folder, l.place.Shown) && !l.show(walked{key: folder, folder: true}) {
 			return c.key, false
 		}
 	}
@@ -204,10 +204,10 @@ func (l *listing) entry(c candidate) (from string, more bool) {
 }
 
 // childEntry shows what stands directly in the root and is c or has c below it, and goes on behind it.
-func (l *listing) childEntry(c candidate) (from string, more bool) {
+func (l *listing) childEntry(c walked) (from string, more bool) {
 	key := child(l.base, c.key)
 	if key != c.key {
-		c = candidate{key: key, folder: true}
+		c = walked{key: key, folder: true}
 	}
 	if !l.show(c) {
 		return key, false
@@ -219,7 +219,7 @@ func (l *listing) childEntry(c candidate) (from string, more bool) {
 }
 
 // show adds an entry. It reports false, and adds nothing, when the page is full.
-func (l *listing) show(c candidate) bool {
+func (l *listing) show(c walked) bool {
 	if !strings.HasPrefix(c.path(), l.o.Prefix) {
 		l.place.Shown = c.key
 		return true

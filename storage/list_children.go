@@ -36,7 +36,7 @@ func (l *listing) children(ctx context.Context, s stretch, n int) error {
 }
 
 // childOf shows c when it is visible. more is false when the page is full or the bounds of the walk are reached.
-func (l *listing) childOf(ctx context.Context, c candidate, pass bool) (more bool, err error) {
+func (l *listing) childOf(ctx context.Context, c walked, pass bool) (more bool, err error) {
 	l.place.At = c.key
 	if !pass && c.folder {
 		found, at, err := l.seek(ctx, c.key, l.place.Below)
@@ -47,7 +47,7 @@ func (l *listing) childOf(ctx context.Context, c candidate, pass bool) (more boo
 			l.place.Below = at
 			return false, nil
 		}
-		pass, c = found.id != "", candidate{key: c.key, folder: true}
+		pass, c = found.id != "", walked{key: c.key, folder: true}
 	}
 	if pass && !l.show(c) {
 		return false, nil
@@ -76,13 +76,13 @@ func (s *childSource) next(ctx context.Context, n int) (page, error) {
 		if err := s.fill(ctx, n); err != nil {
 			return page{}, err
 		}
-		var c candidate
+		var c walked
 		switch {
 		case len(s.dirs) > 0 && (len(s.files) == 0 || s.dirs[0].Path < s.l.base+s.files[0].Name):
-			c = candidate{id: s.dirs[0].ID, in: s.dirs[0].Parent, key: s.dirs[0].Path, folder: true}
+			c = walked{id: s.dirs[0].ID, in: s.dirs[0].Parent, key: s.dirs[0].Path, folder: true}
 			s.dirs = s.dirs[1:]
 		case len(s.files) > 0:
-			c = candidate{id: s.files[0].ID, in: s.files[0].Dir, key: s.l.base + s.files[0].Name}
+			c = walked{id: s.files[0].ID, in: s.files[0].Dir, key: s.l.base + s.files[0].Name}
 			s.files = s.files[1:]
 		}
 		if c.key == "" || c.key >= s.to {

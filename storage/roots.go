@@ -12,7 +12,7 @@ import (
 
 // roots are the files and folders at or below which everything stands that a principal may see, in order of keys. None lies
 // below another.
-type roots struct{ all []candidate }
+type roots struct{ all []walked }
 
 // findRoots returns where the roots of these ids stand. Ids of what is gone, is in the trash or does not exist yet stand
 // nowhere.
@@ -26,16 +26,16 @@ func findRoots(ctx context.Context, db sqldb.Q, ids []string) (*roots, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]candidate, 0, len(ids))
+	all := make([]walked, 0, len(ids))
 	for _, d := range dirs {
-		all = append(all, candidate{id: d.ID, in: d.Parent, key: d.Path, folder: true})
+		all = append(all, walked{id: d.ID, in: d.Parent, key: d.Path, folder: true})
 	}
 	for _, f := range files {
 		if folder, ok := paths[f.Dir]; ok {
-			all = append(all, candidate{id: f.ID, in: f.Dir, key: folder + f.Name})
+			all = append(all, walked{id: f.ID, in: f.Dir, key: folder + f.Name})
 		}
 	}
-	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.key, b.key) })
+	slices.SortFunc(all, func(a, b walked) int { return cmp.Compare(a.key, b.key) })
 	return &roots{outermost(all)}, nil
 }
 
@@ -63,7 +63,7 @@ func pathsOf(ctx context.Context, db sqldb.Q, files []sqlstore.Name, ids []strin
 }
 
 // outermost leaves out what lies below another of all, which is in order of keys.
-func outermost(all []candidate) []candidate {
+func outermost(all []walked) []walked {
 	kept := all[:0]
 	for _, c := range all {
 		if n := len(kept); n > 0 && kept[n-1].folder && holds(kept[n-1].key, c.key) {
@@ -76,7 +76,7 @@ func outermost(all []candidate) []candidate {
 
 // source returns what of s is at or below a root.
 func (r *roots) source(w *walk, s stretch) source {
-	at, _ := slices.BinarySearchFunc(r.all, s.from, func(c candidate, from string) int { return cmp.Compare(c.key, from) })
+	at, _ := slices.BinarySearchFunc(r.all, s.from, func(c walked, from string) int { return cmp.Compare(c.key, from) })
 	if at > 0 && r.all[at-1].folder && holds(r.all[at-1].key, s.from) {
 		at--
 	}
@@ -87,7 +87,7 @@ func (r *roots) source(w *walk, s stretch) source {
 type rooted struct {
 	w *walk
 	stretch
-	left   []candidate
+	left   []walked
 	inside *tree // a root that is a folder, while it is walked through
 }
 

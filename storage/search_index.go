@@ -207,7 +207,7 @@ func (s *indexStep) begin(p trigram.Progress, last int64) trigram.Progress {
 // walk indexes what the next files hold, in order of their ids. Behind the last one, what was there when the walk began is
 // indexed, and the changes since are to be followed.
 func (s *indexStep) walk(ctx context.Context, p trigram.Progress) (more bool, err error) {
-	rows, err := sqlstore.FilesByID(ctx, s.f.s.db, s.tenant, p.After, followed)
+	rows, err := sqlstore.HeldByID(ctx, s.f.s.db, s.tenant, p.After, followed)
 	if err != nil {
 		return false, err
 	}

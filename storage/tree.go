@@ -34,7 +34,7 @@ type tree struct {
 type openFolder struct {
 	path  string
 	id    string // empty until the tree has begun, for those that were open then
-	all   bool   // all that stands in it is a candidate
+	all   bool   // all that stands in it is a walked
 	files []sqlstore.Name
 	from  string // name at which the rest begins
 	more  bool   // whether there may be a rest
@@ -78,7 +78,7 @@ func (t *tree) begin(ctx context.Context) error {
 	return nil
 }
 
-// passed is how many rows a tree looks at for each candidate that it is asked for, before it returns with fewer.
+// passed is how many rows a tree looks at for each walked that it is asked for, before it returns with fewer.
 const passed = 4
 
 // next implements source.
@@ -110,8 +110,8 @@ func (t *tree) next(ctx context.Context, n int) (page, error) {
 	return p, nil
 }
 
-// step returns the next file or folder, and whether it is a candidate; at the end one without a key.
-func (t *tree) step(ctx context.Context) (c candidate, wanted bool, err error) {
+// step returns the next file or folder, and whether it is a walked; at the end one without a key.
+func (t *tree) step(ctx context.Context) (c walked, wanted bool, err error) {
 	for {
 		dir, err := t.peekDir(ctx)
 		if err != nil {
@@ -133,16 +133,16 @@ func (t *tree) step(ctx context.Context) (c candidate, wanted bool, err error) {
 			return t.enter(ctx, dir, top.all)
 		case file != nil && top.path+file.Name < t.to:
 			top.files = top.files[1:]
-			return candidate{id: file.ID, in: file.Dir, key: top.path + file.Name}, top.all || t.only[file.ID], nil
+			return walked{id: file.ID, in: file.Dir, key: top.path + file.Name}, top.all || t.only[file.ID], nil
 		}
 		t.open = t.open[:len(t.open)-1]
 	}
 }
 
-// enter takes dir, the next folder, and opens it. all says that everything in the folder it stands in is a candidate.
-func (t *tree) enter(ctx context.Context, dir *sqlstore.Dir, all bool) (c candidate, wanted bool, err error) {
+// enter takes dir, the next folder, and opens it. all says that everything in the folder it stands in is a walked.
+func (t *tree) enter(ctx context.Context, dir *sqlstore.Dir, all bool) (c walked, wanted bool, err error) {
 	all = all || t.only[dir.ID]
-	c = candidate{id: dir.ID, in: dir.Parent, key: dir.Path, folder: true}
+	c = walked{id: dir.ID, in: dir.Parent, key: dir.Path, folder: true}
 	if t.covered < dir.Path {
 		if err := t.readAhead(ctx, dir); err != nil {
 			return c, false, err

@@ -12,16 +12,16 @@ import (
 	"nexus/storage/internal/sqlstore"
 )
 
-// candidate is a file or folder that a walk meets. Its key is its path, that of a folder with a slash at the end: keys in
+// walked is a file or folder that a walk meets. Its key is its path, that of a folder with a slash at the end: keys in
 // order of their bytes are the tree from top to bottom, each folder before all that is in it.
-type candidate struct {
+type walked struct {
 	id, in string // its row, and that of the folder it stands in, read at once
 	key    string
 	folder bool
 }
 
-// path is the candidate's clean path.
-func (c candidate) path() string {
+// path is the walked's clean path.
+func (c walked) path() string {
 	if c.folder {
 		return sqlstore.Unslashed(c.key)
 	}
@@ -100,13 +100,13 @@ type source interface {
 
 // page is what a source has come by.
 type page struct {
-	candidates []candidate // up to as many as were asked for
-	looked     int         // files and folders it has looked at
-	at         string      // key at which the next page begins; at the end of the stretch, its to
+	candidates []walked // up to as many as were asked for
+	looked     int      // files and folders it has looked at
+	at         string   // key at which the next page begins; at the end of the stretch, its to
 }
 
-// add adds a candidate that comes next.
-func (p *page) add(c candidate) {
+// add adds a walked that comes next.
+func (p *page) add(c walked) {
 	p.candidates = append(p.candidates, c)
 	p.looked++
 	p.at = past(c.key)
@@ -120,10 +120,10 @@ func (w *walk) source(s stretch) source {
 	return w.roots.source(w, s)
 }
 
-// each calls visit with each candidate of s that the scope admits, in order. visit returns the key from which to go on, which
+// each calls visit with each walked of s that the scope admits, in order. visit returns the key from which to go on, which
 // may lie further on, and whether to go on now. each returns the key from which to go on another time; when it has come to
 // the end that is s.to or behind it. The first page has n candidates.
-func (w *walk) each(ctx context.Context, s stretch, n int, visit func(candidate) (from string, more bool)) (at string, err error) {
+func (w *walk) each(ctx context.Context, s stretch, n int, visit func(walked) (from string, more bool)) (at string, err error) {
 	for at = s.from; at < s.to; {
 		src := w.source(stretch{at, s.to, s.base})
 		for skipped := false; !skipped && at < s.to; n = min(2*n, listPage) {
@@ -142,7 +142,7 @@ func (w *walk) each(ctx context.Context, s stretch, n int, visit func(candidate)
 }
 
 // visit decides one page and calls visit with what passes; more is false when the walk is to return.
-func (w *walk) visit(ctx context.Context, p page, at string, visit func(candidate) (string, bool)) (from string, more bool, err error) {
+func (w *walk) visit(ctx context.Context, p page, at string, visit func(walked) (string, bool)) (from string, more bool, err error) {
 	pass, err := w.pass(ctx, p.candidates)
 	if err != nil {
 		return "", false, err
@@ -160,8 +160,8 @@ func (w *walk) visit(ctx context.Context, p page, at string, visit func(candidat
 }
 
 // narrow finds out where alone something can be readable, unless that is of no use: who may read self may read what is in it.
-func (w *walk) narrow(ctx context.Context, self candidate) (readable bool, err error) {
-	pass, err := w.pass(ctx, []candidate{self})
+func (w *walk) narrow(ctx context.Context, self walked) (readable bool, err error) {
+	pass, err := w.pass(ctx, []walked{self})
 	if err != nil || pass[0] {
 		return err == nil, err
 	}
@@ -177,7 +177,7 @@ func (w *walk) narrow(ctx context.Context, self candidate) (readable bool, err e
 }
 
 // pick makes the walk pass everything but what is at or below ids, unless one of them is self or lies above it.
-func (w *walk) pick(ctx context.Context, self candidate, ids []string) error {
+func (w *walk) pick(ctx context.Context, self walked, ids []string) error {
 	only := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		only[id] = true
@@ -197,10 +197,10 @@ func (w *walk) pick(ctx context.Context, self candidate, ids []string) error {
 
 // seek looks below folder for anything that the scope admits, from the key from on where that is not empty. Where the walk's
 // bounds end it before, at is the key from which to go on; otherwise it is the end of the folder, or behind that.
-func (w *walk) seek(ctx context.Context, folder, from string) (found candidate, at string, err error) {
+func (w *walk) seek(ctx context.Context, folder, from string) (found walked, at string, err error) {
 	s := below(folder)
 	s.from = max(s.from, from)
-	at, err = w.each(ctx, s, fewCandidates, func(c candidate) (string, bool) {
+	at, err = w.each(ctx, s, fewCandidates, func(c walked) (string, bool) {
 		found = c
 		return s.to, false
 	})
@@ -209,7 +209,7 @@ func (w *walk) seek(ctx context.Context, folder, from string) (found candidate, 
 
 // pass reports which of candidates the scope admits. It counts none of them for the record: what is returned goes through
 // count.
-func (w *walk) pass(ctx context.Context, candidates []candidate) ([]bool, error) {
+func (w *walk) pass(ctx context.Context, candidates []walked) ([]bool, error) {
 	members := make([]schema.File, len(candidates))
 	for i, c := range candidates {
 		members[i] = w.member(c)
@@ -218,9 +218,9 @@ func (w *walk) pass(ctx context.Context, candidates []candidate) ([]bool, error)
 }
 
 // count notes for the record that c is returned.
-func (w *walk) count(c candidate) { w.scope.Count(w.member(c)) }
+func (w *walk) count(c walked) { w.scope.Count(w.member(c)) }
 
-func (w *walk) member(c candidate) schema.File {
+func (w *walk) member(c walked) schema.File {
 	return schema.File{Address: schema.Address{Tenant: w.tenant, Path: c.path(), Anchor: c.id, Parent: c.in, Folder: c.folder}}
 }
 

@@ -52,7 +52,9 @@ func openHouse(t testing.TB, c clock.Clock) *house {
 	h.must(err)
 	t.Cleanup(func() { h.check(h.service.Close()) })
 	h.must(storage.Migrate(ctx, db))
-	h.store = storage.New(db, h.service.Writer(), h.service.Reader(), c)
+	blobs, err := storage.OpenBlobDir(t.TempDir())
+	h.must(err)
+	h.store = storage.New(db, blobs, h.service.Writer(), h.service.Reader(), c)
 	key, _, err := h.store.Founding().Found(ctx)
 	h.must(err)
 	h.admin = gatetest.User(storage.DefaultTenant, "admin")
@@ -127,14 +129,14 @@ func (h *house) put(path string) {
 }
 
 // page asks for one page as who.
-func (h *house) page(who authz.Principal, folder string, o storage.ListOptions) (storage.Page, error) {
+func (h *house) page(who authz.Principal, folder string, o storage.ListOptions) (storage.ListPage, error) {
 	s, err := ask(h, who, schema.ReadFilesWithin(h.service.Gate(), schema.Home(who).Access(), "files.read"))
 	if err != nil {
-		return storage.Page{}, err
+		return storage.ListPage{}, err
 	}
 	a, err := h.store.Names().Address(context.Background(), storage.DefaultTenant, folder)
 	if err != nil {
-		return storage.Page{}, err
+		return storage.ListPage{}, err
 	}
 	return h.store.Files().List(context.Background(), s, a, o)
 }

@@ -7,6 +7,12 @@ import (
 	"nexus/internal/sqldb"
 )
 
+// Listed is a file as a search meets it.
+type Listed struct {
+	File
+	Folder string // path of the folder it stands in, with a slash at its end
+}
+
 // Held is a file as who follows contents meets it.
 type Held struct {
 	ID, Etag string
@@ -35,8 +41,16 @@ var (
 	heldEtags = sqldb.SQL(`SELECT DISTINCT etag FROM files WHERE id > $1 AND id < $2 AND etag IN (
 			$3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
 			$19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)`)
-	filesByID = sqldb.SQL(`SELECT id, etag, version FROM files WHERE id > $1 AND id < $2 AND version > 0 ORDER BY id LIMIT $3`)
-	followed  = sqldb.SQL(`SELECT c.seq, c.kind, c.at, COALESCE(f.id, ''), COALESCE(f.dir, ''), COALESCE(f.name, ''), COALESCE(f.version, 0),
+	filesBelow = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, d.path
+		FROM dirs d JOIN files f ON f.dir = d.id
+		WHERE d.tenant = $1 AND d.path > $2 AND d.path < $3 AND f.version > 0
+		ORDER BY d.path, f.name LIMIT $4`)
+	filesIn = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, d.path
+		FROM dirs d JOIN files f ON f.dir = d.id
+		WHERE d.tenant = $1 AND d.path = $2 AND f.name > $3 AND f.version > 0
+		ORDER BY f.name LIMIT $4`)
+	heldByID = sqldb.SQL(`SELECT id, etag, version FROM files WHERE id > $1 AND id < $2 AND version > 0 ORDER BY id LIMIT $3`)
+	followed = sqldb.SQL(`SELECT c.seq, c.kind, c.at, COALESCE(f.id, ''), COALESCE(f.dir, ''), COALESCE(f.name, ''), COALESCE(f.version, 0),
 			COALESCE(f.etag, ''), COALESCE(f.size, 0), COALESCE(f.seq, 0), COALESCE(d.path, '')
 		FROM changes c LEFT JOIN files f ON f.id = c.id AND f.version > 0 LEFT JOIN dirs d ON d.id = f.dir
 		WHERE c.tenant = $1 AND c.seq > $2 ORDER BY c.seq LIMIT $3`)
@@ -72,10 +86,10 @@ func padded(args []any, etags []string) []any {
 	return args
 }
 
-// FilesByID returns up to n files of a tenant, those in the trash included, in order of their ids after the id after.
-func FilesByID(ctx context.Context, q sqldb.Q, tenant, after string, n int) ([]Held, error) {
+// HeldByID returns up to n files of a tenant, those in the trash included, in order of their ids after the id after.
+func HeldByID(ctx context.Context, q sqldb.Q, tenant, after string, n int) ([]Held, error) {
 	var all []Held
-	err := q.Each(ctx, filesByID, []any{max(after, tenant+"/"), tenant + "0", n}, func(r sqldb.Row) error {
+	err := q.Each(ctx, heldByID, []any{max(after, tenant+"/"), tenant + "0", n}, func(r sqldb.Row) error {
 		var h Held
 		err := r.Scan(&h.ID, &h.Etag, &h.Version)
 		all = append(all, h)
@@ -97,8 +111,13 @@ func FollowedAfter(ctx context.Context, q sqldb.Q, tenant string, after int64, n
 	return all, err
 }
 
-// FilesBetween is FilesBelow for a part of the tree: behind the file called name in the folder called after it goes on with the
-// folders between from and end.
+// FilesIn returns up to n files directly in folder after the one called name, in order of name.
+func FilesIn(ctx context.Context, q sqldb.Q, tenant, folder, name string, n int) ([]Listed, error) {
+	return listed(ctx, q, filesIn, tenant, folder, name, n)
+}
+
+// FilesBetween returns up to n files in order of folder and name: those of the folder called after behind the file called name,
+// and then those in the folders between from and end. It asks for the two apart, so that each page seeks to where it begins.
 func FilesBetween(ctx context.Context, q sqldb.Q, tenant, after, name, from, end string, n int) ([]Listed, error) {
 	rest, err := FilesIn(ctx, q, tenant, after, name, n)
 	if err != nil || len(rest) == n {
@@ -121,6 +140,17 @@ func LastSeqs(ctx context.Context, q sqldb.Q) ([]Tenant, error) {
 		var t Tenant
 		err := r.Scan(&t.ID, &t.Seq)
 		all = append(all, t)
+		return err
+	})
+	return all, err
+}
+
+func listed(ctx context.Context, q sqldb.Q, s *sqldb.Stmt, args ...any) ([]Listed, error) {
+	var all []Listed
+	err := q.Each(ctx, s, args, func(r sqldb.Row) error {
+		var l Listed
+		err := r.Scan(&l.ID, &l.Dir, &l.Name, &l.Version, &l.Etag, &l.Type, &l.Size, &l.Seq, &l.Created, &l.Modified, &l.Folder)
+		all = append(all, l)
 		return err
 	})
 	return all, err
