@@ -15,6 +15,7 @@ type Question struct {
 	Subjects []authz.Ref // any of whom may hold it: a person, and his admin key
 	Check    authz.Check
 	Name     string             // of the object, as the asker wrote it
+	Rest     string             // what of that lies below the object and has no row
 	At       time.Time          // as of this time; zero: now
 	Revision relations.Revision // as of this revision; zero: as At says
 	Full     bool               // trace past every cache
@@ -32,7 +33,10 @@ func (s *Service) Check(ctx context.Context, may authz.Proof, q Question) (bool,
 	if err != nil {
 		return false, err
 	}
-	return finding.Answers[0].Allowed, nil
+	if answer := finding.Answers[0]; answer.Allowed || q.Rest == "" {
+		return answer.Allowed, nil
+	}
+	return false, s.relations().Disguise(ctx, q.Subjects, q.Check, q.Rest)
 }
 
 // Explain answers one question with the way to the answer, as far as the asker, whose proof may is, can see it. open says

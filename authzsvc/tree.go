@@ -18,7 +18,7 @@ var _ authz.Tree = tree{}
 
 // manyReader is offered by readers that read the relationships of many resources at once.
 type manyReader interface {
-	ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names []string, yield func(relations.Relationship) bool) error
+	ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names, subjects []string, yield func(relations.Relationship) bool) error
 }
 
 // Where the tree stands in the schema.
@@ -92,7 +92,7 @@ func (t tree) parents(ctx context.Context, at relations.Revision, ids []string, 
 		if len(ids) == 0 {
 			return nil
 		}
-		return many.ReadMany(ctx, at, treeType, ids, []string{treeEdge}, yield)
+		return many.ReadMany(ctx, at, treeType, ids, []string{treeEdge}, nil, yield)
 	}
 	for _, id := range ids {
 		f := relations.Filter{ResourceType: treeType, ResourceID: id, Relation: treeEdge}

@@ -58,8 +58,11 @@ func (h *Shares) Link(ctx context.Context, g LinkGrant, expires time.Time) (stri
 	if !child.Exists() {
 		return "", missing(child.Path)
 	}
-	if !into.Exists() || !into.Folder {
+	if !into.Exists() {
 		return "", missing(into.Path)
+	}
+	if !into.Folder {
+		return "", errs.New(errs.Invalid, "%s is a file, not a folder", into.Path).Marked(errs.NotValid)
 	}
 	if !expires.IsZero() {
 		return "", errs.New(errs.Invalid, "a link does not expire").Marked(errs.NotValid)

@@ -14,6 +14,9 @@ type RenameParams struct {
 // Clean brings both paths into their one form.
 func (p *RenameParams) Clean() error { return cleanPaths(&p.Old, &p.New) }
 
+// Words are both paths, whichever of them there is something at.
+func (p *RenameParams) Words() []string { return []string{p.Old, p.New} }
+
 // RmdirParams are those of files.rmdir.
 type RmdirParams struct {
 	PathParams

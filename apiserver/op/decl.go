@@ -78,6 +78,10 @@ type Defaulter interface{ Defaults() }
 // Cleaner brings parameters into the form used inside, or refuses them.
 type Cleaner interface{ Clean() error }
 
+// Worded says what a refusal names of the parameters. An operation that asks about other objects according to what exists
+// needs it, so that its refusals do not tell.
+type Worded interface{ Words() []string }
+
 // Param describes one parameter, for help, documents and clients.
 type Param struct {
 	Name     string

@@ -161,5 +161,9 @@ func ask[P, G any](ctx context.Context, gate *authz.Gate, d Decl, who authz.Prin
 	if n.IsPublic() != d.Public {
 		return g, nil, errs.Bug("operation %s: the contract and the need disagree on whether it is public", d.Name)
 	}
-	return authz.Ask(ctx, gate, who, authz.Act{Op: d.DecidedAs(), Params: recorded(p), Durable: !d.Prompt}, n)
+	act := authz.Act{Op: d.DecidedAs(), Params: recorded(p), Durable: !d.Prompt}
+	if worded, ok := any(p).(Worded); ok {
+		act.Words = worded.Words()
+	}
+	return authz.Ask(ctx, gate, who, act, n)
 }

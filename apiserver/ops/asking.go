@@ -86,11 +86,11 @@ func either[G any](a, b authz.Need[G]) authz.Need[G] {
 
 // question turns the parameters into the engine's terms. Who asks about himself is asked with his admin key, if he has one.
 func (q questionOps) question(ctx context.Context, who authz.Principal, p *api.AskParams) (Question, error) {
-	object, err := q.object(ctx, who, p.Object)
+	object, rest, err := q.named(ctx, who, p.Object)
 	if err != nil {
 		return Question{}, err
 	}
-	out := Question{Check: authz.Check{Type: object.Type, ID: object.ID, Permission: p.Permission}, Asked: p.Object}
+	out := Question{Check: authz.Check{Type: object.Type, ID: object.ID, Permission: p.Permission}, Asked: p.Object, Rest: rest}
 	if self(who, p.Subject) {
 		out.Subjects = who.Subjects()
 		return out, nil

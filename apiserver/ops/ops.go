@@ -38,6 +38,7 @@ type Question struct {
 	Subjects []authz.Ref // any of whom may hold it: a person, and his admin key
 	Check    authz.Check
 	Asked    api.Ref   // the object as the caller wrote it
+	Rest     string    // what of its path lies below the object of Check and has no row
 	At       time.Time // as of this time; zero: now
 	Full     bool      // trace past every cache
 }

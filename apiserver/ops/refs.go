@@ -74,12 +74,22 @@ func (w words) subject(ctx context.Context, who authz.Principal, r api.Ref) (sto
 	return s, nil
 }
 
+// named is object, with what of a path lies below the row.
+func (w words) named(ctx context.Context, who authz.Principal, r api.Ref) (ref authz.Ref, rest string, err error) {
+	if r.Type() != "file" {
+		ref, err = w.object(ctx, who, r)
+		return ref, "", err
+	}
+	a, err := w.names.Address(ctx, who.Tenant, r.ID())
+	return a.Named().Ref, a.Rest, err
+}
+
 // object returns the object that r names; for a path, the row that decisions about it are made on.
 func (w words) object(ctx context.Context, who authz.Principal, r api.Ref) (authz.Ref, error) {
 	switch r.Type() {
 	case "file":
-		a, err := w.names.Address(ctx, who.Tenant, r.ID())
-		return a.Named().Ref, err
+		ref, _, err := w.named(ctx, who, r)
+		return ref, err
 	case "user":
 		u, err := schema.UserOf(who.Tenant, r.ID())
 		return u.Named().Ref, err
@@ -97,12 +107,8 @@ func (w words) object(ctx context.Context, who authz.Principal, r api.Ref) (auth
 
 // row is object for relationships themselves: a path that has no row of its own has none, whatever is above it.
 func (w words) row(ctx context.Context, who authz.Principal, r api.Ref) (ref authz.Ref, has bool, err error) {
-	if r.Type() != "file" {
-		ref, err = w.object(ctx, who, r)
-		return ref, err == nil, err
-	}
-	a, err := w.names.Address(ctx, who.Tenant, r.ID())
-	return a.Named().Ref, err == nil && a.HasRow(), err
+	ref, rest, err := w.named(ctx, who, r)
+	return ref, err == nil && rest == "", err
 }
 
 func (w words) tenant(who authz.Principal, name string) (authz.Ref, error) {

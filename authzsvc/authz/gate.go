@@ -29,6 +29,12 @@ type Relations interface {
 	Granted(ctx context.Context, subjects []Ref, kind, permission, tenant string, most int) (ids []string, known bool, err error)
 }
 
+// Disguiser is offered by Relations that remember answers, so that the time an answer takes could tell what it does not.
+type Disguiser interface {
+	// Disguise spends on a denial about rest, a name below the object of check that has no row, what a denial about a row costs.
+	Disguise(ctx context.Context, subjects []Ref, check Check, rest string) error
+}
+
 // Tree tells where objects stand. It is safe for concurrent use.
 type Tree interface {
 	// Below reports for each of objects whether it is one of roots or stands below one, as of the revision that a Finding
@@ -76,11 +82,13 @@ type Act struct {
 	Op      string
 	Params  map[string]string // those that the contract tags for the record
 	Durable bool              // the record must be on disk before the effect: everything but plain reads
+	Words   []string          // what a refusal names, where which objects are asked about tells something; nil: their names
 }
 
 // Gate makes decisions. It is safe for concurrent use.
 type Gate struct {
 	relations Relations
+	disguiser Disguiser // relations, where they offer it
 	tree      Tree
 	policy    Policy
 	recorder  Recorder
@@ -93,7 +101,9 @@ func NewGate(key mint.Key, r Relations, t Tree, p Policy, rec Recorder, schema s
 	if !key.Real() || r == nil || t == nil || p == nil || rec == nil || c == nil {
 		return nil, errs.New(errs.Internal, "a gate needs a key, relations, a tree, policy, a recorder and a clock")
 	}
-	return &Gate{relations: r, tree: t, policy: p, recorder: rec, schema: schema, clock: c}, nil
+	g := &Gate{relations: r, tree: t, policy: p, recorder: rec, schema: schema, clock: c}
+	g.disguiser, _ = r.(Disguiser)
+	return g, nil
 }
 
 // Ask decides n for who: relations, then policy, then the record, and only then what n is for. A refusal is errs.Denied and
@@ -127,6 +137,9 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 	if len(finding.Answers) != len(leaves) {
 		return nil, unanswered("relations", len(finding.Answers), len(leaves))
 	}
+	if err := g.disguise(ctx, who, leaves, finding); err != nil {
+		return nil, errs.New(errs.Unavailable, "the decision could not be made").Because(err)
+	}
 	inside, err := g.inside(ctx, who, finding.Revision, leaves)
 	if err != nil {
 		return nil, errs.New(errs.Unavailable, "the decision could not be made").Because(err)
@@ -138,7 +151,7 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 	rec.Allowed = e.holds(held)
 	if !rec.Allowed {
 		rec.Reason = string(reason)
-		return nil, g.refuse(ctx, rec, nil)
+		return nil, g.refuse(ctx, rec, act.Words, nil)
 	}
 	verdict, err := consult(ctx, rules, who, act.Op, rec.Objects)
 	switch {
@@ -147,7 +160,7 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 		return nil, g.giveUp(ctx, rec, err)
 	case verdict.Refused:
 		rec.Allowed, rec.Reason, rec.Rules = false, string(errs.PolicyRefused), verdict.Rules
-		return nil, g.refuse(ctx, rec, verdict.Messages)
+		return nil, g.refuse(ctx, rec, act.Words, verdict.Messages)
 	}
 	rec.Rules, rec.Obligations = verdict.Rules, names(verdict.Obligations)
 	rec.Micros = g.clock.Now().Sub(start).Microseconds()
@@ -158,6 +171,22 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 		id: rec.ID, act: act, who: who, revision: finding.Revision, stamps: finding.Stamps, rules: rules, held: held,
 		expires: who.until(start.Add(Lifetime)), clock: g.clock, obligations: verdict.Obligations,
 	}, nil
+}
+
+// disguise makes denials about what has no row take as long as denials about what has one.
+func (g *Gate) disguise(ctx context.Context, who Principal, leaves []*leaf, f Finding) error {
+	if g.disguiser == nil {
+		return nil
+	}
+	for i, l := range leaves {
+		if l.object.Rest == "" || f.Answers[i].Allowed {
+			continue
+		}
+		if err := g.disguiser.Disguise(ctx, who.Subjects(), l.check, l.object.Rest); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Conclude records what became of d: done with its effect, or failed with err. A nil d, of a public operation, has no
@@ -197,11 +226,14 @@ func (g *Gate) record(who Principal, act Act, leaves []*leaf, f Finding, start t
 
 // refuse records a refusal and returns what the caller may know of it: a text made from the request alone. So are the
 // messages of rules: rules see what the caller sent, and no rule knows whether anything exists.
-func (g *Gate) refuse(ctx context.Context, rec *Decided, messages []string) error {
+func (g *Gate) refuse(ctx context.Context, rec *Decided, words, messages []string) error {
 	if err := g.writeRefusal(ctx, rec); err != nil {
 		return err
 	}
-	e := Refusal(rec.Op, rec.Objects)
+	if words == nil {
+		words = namesOf(rec.Objects)
+	}
+	e := refusal(rec.Op, words)
 	if len(messages) > 0 {
 		e.Text += ": " + strings.Join(messages, "; ")
 	}
@@ -253,14 +285,20 @@ func consult(ctx context.Context, rules Rules, who Principal, op string, objects
 
 // Refusal is the one answer to what the caller may not see, made from the operation and the caller's own words. What does
 // not exist where the caller may not look gets the same.
-func Refusal(op string, objects []Named) *errs.Error {
-	text := "permission denied: " + op
-	var words []string
+func Refusal(op string, objects []Named) *errs.Error { return refusal(op, namesOf(objects)) }
+
+// namesOf returns the caller's words for objects, each once.
+func namesOf(objects []Named) (words []string) {
 	for _, o := range objects {
 		if o.Name != "" && !slices.Contains(words, o.Name) {
 			words = append(words, o.Name)
 		}
 	}
+	return words
+}
+
+func refusal(op string, words []string) *errs.Error {
+	text := "permission denied: " + op
 	if len(words) > 0 {
 		text += " " + strings.Join(words, ", ")
 	}

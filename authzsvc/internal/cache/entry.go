@@ -93,6 +93,9 @@ func newEntries(limit int) *entries {
 	return t
 }
 
+// hash makes one number of a text.
+func (t *entries) hash(text string) uint64 { return maphash.String(t.seed, text) }
+
 func (t *entries) shard(k *key) *entryShard {
 	h := maphash.String(t.seed, k.object.ID) ^ maphash.String(t.seed, k.subject.ID)
 	return &t.shards[h%entryShards]

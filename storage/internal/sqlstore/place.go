@@ -49,7 +49,7 @@ var (
 		WHERE tenant = $1 AND swept IS FALSE ORDER BY id LIMIT 1`)
 	setSwept  = sqldb.SQL(`UPDATE trash SET swept = TRUE WHERE id = $1`)
 	linksInto = sqldb.SQL(`SELECT ` + tupleColumns + ` FROM tuples
-		WHERE relation = 'link' AND subject_id IN (SELECT id FROM dirs WHERE tenant = $1 AND path >= $2 AND path < $3)`)
+		WHERE relation = 'link' AND subject_type = 'file' AND subject_id IN (SELECT id FROM dirs WHERE tenant = $1 AND path >= $2 AND path < $3)`)
 )
 
 // LeaveFile notes where a file stood before the change of sequence seq.
@@ -160,15 +160,7 @@ func SetSwept(ctx context.Context, tx sqldb.Tx, id string) error {
 
 // LinksInto returns the links that show something in the folders at and below folder, whose path ends in a slash.
 func LinksInto(ctx context.Context, q sqldb.Q, tenant, folder string) ([]Tuple, error) {
-	var all []Tuple
-	err := q.Each(ctx, linksInto, []any{tenant, folder, End(folder)}, func(r sqldb.Row) error {
-		t, err := scanTuple(r)
-		if err == nil {
-			all = append(all, *t)
-		}
-		return err
-	})
-	return all, err
+	return tuples(ctx, q, linksInto, tenant, folder, End(folder))
 }
 
 func trashed(ctx context.Context, q sqldb.Q, s *sqldb.Stmt, args ...any) ([]Trashed, error) {
