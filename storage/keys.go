@@ -93,7 +93,10 @@ func (s *Store) addKey(ctx context.Context, tx sqldb.Tx, key Key, platform bool)
 	if err != nil {
 		return err
 	}
-	updates = append(append(updates, more...), adminOf(key, platform)...)
+	updates = append(updates, more...)
+	if key.Admin || platform {
+		updates = append(updates, touch(administration(key.ID, key.Tenant, platform, key.Expires))...)
+	}
 	if err := s.writer.Write(ctx, tx, updates...); err != nil {
 		return err
 	}
@@ -138,6 +141,9 @@ func (s *Store) enlist(ctx context.Context, tx sqldb.Tx, key Key, at int64) ([]r
 	if err := sqlstore.InsertUser(ctx, tx, key.Tenant, key.User, at); err != nil {
 		return nil, err
 	}
+	if stands, err := sqlstore.StandingUser(ctx, tx, key.Tenant, key.User); err != nil || !stands {
+		return nil, firstErr(err, errs.New(errs.Precondition, "user %q is disabled", key.User))
+	}
 	t := authz.Ref{Type: "tenant", ID: key.Tenant}
 	updates := touch(relationship(t, "member", Subject{Ref: user.Named().Ref}, time.Time{}))
 	if key.SubjectType != "agent" {
@@ -177,15 +183,12 @@ func (s *Store) sameOwner(ctx context.Context, tx sqldb.Tx, key Key) error {
 	return nil
 }
 
-func adminOf(key Key, platform bool) []relations.Update {
-	switch {
-	case platform:
-		return touch(relationship(schema.Platform, "admin", Subject{Ref: authz.Ref{Type: "key", ID: key.ID}}, time.Time{}))
-	case key.Admin:
-		t := authz.Ref{Type: "tenant", ID: key.Tenant}
-		return touch(relationship(t, "admin", Subject{Ref: authz.Ref{Type: "key", ID: key.Tenant + "/" + key.ID}}, time.Time{}))
+// administration is the relationship that lets a key administer its tenant, or the platform. It ends with the key.
+func administration(id, tenant string, platform bool, expires time.Time) relations.Relationship {
+	if platform {
+		return relationship(schema.Platform, "admin", Subject{Ref: authz.Ref{Type: "key", ID: id}}, expires)
 	}
-	return nil
+	return relationship(authz.Ref{Type: "tenant", ID: tenant}, "admin", Subject{Ref: authz.Ref{Type: "key", ID: tenant + "/" + id}}, expires)
 }
 
 // forge makes a key: 160 random bits behind its prefix.
@@ -195,9 +198,14 @@ func (s *Store) forge(tenant string, spec KeySpec) Key {
 	secret := spec.Prefix + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(random[:]))
 	key := Key{ID: "key-" + ids.New(), Secret: secret, Tenant: tenant, KeySpec: spec}
 	if spec.Lifetime > 0 {
-		key.Expires = s.clock.Now().Add(spec.Lifetime).UTC()
+		key.Expires = s.after(spec.Lifetime)
 	}
 	return key
+}
+
+// after returns the time so long from now, as rows keep it: a key's row and its relationship end in the same instant.
+func (s *Store) after(d time.Duration) time.Time {
+	return s.clock.Now().Add(d).UTC().Truncate(time.Microsecond)
 }
 
 // digest is what is kept of a key. A key has 160 random bits, so a plain hash can be neither guessed nor searched.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"nexus/authzsvc/authz"
@@ -30,6 +31,7 @@ type Store struct {
 	reader relations.Reader
 	clock  clock.Clock
 	limits Limits
+	people atomic.Uint64 // rises with every change of a key or user that could end a right to come in
 }
 
 // Limits bound what a tenant may make the store keep.

@@ -5,6 +5,7 @@ import (
 
 	"nexus/apiserver/op"
 	"nexus/internal/errs"
+	"nexus/internal/ids"
 )
 
 // CreateKeyParams are those of keys.create.
@@ -46,12 +47,10 @@ func (p *CreateKeyParams) Clean() error {
 		return errs.New(errs.Invalid, "an agent's key cannot administer").Marked(errs.NotValid)
 	case p.SubjectType == "user" && p.SubjectID != p.UserID:
 		return errs.New(errs.Invalid, "a user's key is for user_id itself").Marked(errs.NotValid)
-	case p.ExpiresDays != nil && (*p.ExpiresDays < 1 || *p.ExpiresDays > 36500):
-		return errs.New(errs.Invalid, "expires_days must be 1 to 36500").Marked(errs.NotValid)
 	case len(p.Prefix) > 16:
 		return errs.New(errs.Invalid, "prefix is longer than 16 bytes").Marked(errs.NotValid)
 	}
-	if err := cmp.Or(noWildcard(p.UserID), noWildcard(p.SubjectID)); err != nil {
+	if err := cmp.Or(keyName(p.Name), days(p.ExpiresDays), tenantName(p.Tenant), noWildcard(p.UserID), noWildcard(p.SubjectID)); err != nil {
 		return err
 	}
 	return p.vocabulary()
@@ -71,6 +70,24 @@ func (p *CreateKeyParams) vocabulary() error {
 	return nil
 }
 
+// maxKeyName is the longest name of a key, in bytes.
+const maxKeyName = 256
+
+func keyName(name string) error {
+	if name == "" || len(name) > maxKeyName {
+		return errs.New(errs.Invalid, "a key's name has 1 to %d bytes", maxKeyName).Marked(errs.NotValid)
+	}
+	return nil
+}
+
+// days checks until when a key is to be good. 0 is refused: it could mean now as well as never.
+func days(n *int) error {
+	if n != nil && (*n < 1 || *n > 36500) {
+		return errs.New(errs.Invalid, "expires_days must be 1 to 36500").Marked(errs.NotValid)
+	}
+	return nil
+}
+
 // NewKey is a key just made; APIKey is shown this once.
 type NewKey struct {
 	KeyID       string   `json:"key_id"`
@@ -85,12 +102,139 @@ type NewKey struct {
 	Scopes      []string `json:"scopes"`
 }
 
-// CreateKey makes keys.
-var CreateKey = &op.Contract[CreateKeyParams, NewKey]{
-	Decl: op.Decl{
-		Name: "keys.create", Method: "admin_create_key", Access: op.Writes,
-		Summary: "Make an API key for a user or an agent.",
-		Doc:     "Needs administer on the tenant; on the platform for a key of tenant *. The key is shown once.",
-	},
-	Sample: CreateKeyParams{UserID: "sample-user", Name: "sample key"},
+// Key is a key as it may be shown: never the key itself, nor its hash.
+type Key struct {
+	KeyID       string   `json:"key_id"`
+	UserID      string   `json:"user_id"`
+	SubjectType string   `json:"subject_type"`
+	SubjectID   string   `json:"subject_id"`
+	Name        string   `json:"name"`
+	Tenant      string   `json:"tenant_id"` // * for a platform admin's
+	IsAdmin     bool     `json:"is_admin"`
+	Created     Time     `json:"created_at"`
+	Expires     Time     `json:"expires_at"`
+	Revoked     bool     `json:"revoked"`
+	RevokedAt   Time     `json:"revoked_at"`
+	LastUsed    Time     `json:"last_used_at"` // a few seconds late
+	Prefix      string   `json:"prefix"`
+	Last4       string   `json:"last4"`
+	Scopes      []string `json:"scopes"`
 }
+
+// ListKeysParams are those of keys.list.
+type ListKeysParams struct {
+	UserID  string `json:"user_id" audit:"plain" doc:"only keys of this user"`
+	Tenant  string `json:"tenant_id" audit:"plain" doc:"only keys of this tenant (default: the caller's; for a platform admin, all); * means those of platform admins"`
+	IsAdmin *bool  `json:"is_admin" audit:"plain" doc:"only keys that administer, or only those that do not"`
+	Revoked bool   `json:"include_revoked" audit:"plain" doc:"revoked keys, too (default: false)"`
+	Expired bool   `json:"include_expired" audit:"plain" doc:"expired keys, too (default: false)"`
+	Limit   int    `json:"limit" audit:"plain" doc:"how many at the most, up to 1000 (default: 100)"`
+	Offset  int    `json:"offset" audit:"plain" doc:"how many to pass over (default: 0)"`
+}
+
+// Defaults are those of the document.
+func (p *ListKeysParams) Defaults() { p.Limit = 100 }
+
+// Clean refuses a page that cannot be.
+func (p *ListKeysParams) Clean() error {
+	if p.Offset < 0 {
+		return errs.New(errs.Invalid, "offset must not be negative").Marked(errs.NotValid)
+	}
+	return cmp.Or(tenantName(p.Tenant), pageLimit(p.Limit))
+}
+
+// tenantName refuses what can be no tenant's name, nor the * that stands for the platform.
+func tenantName(name string) error {
+	if len(ids.Quote(name)) > ids.MaxQuoted {
+		return errs.New(errs.Invalid, "a tenant's name has at most %d bytes once quoted", ids.MaxQuoted).Marked(errs.NotValid)
+	}
+	return nil
+}
+
+// pageLimit checks how many elements of a list were asked for.
+func pageLimit(n int) error {
+	if n < 1 || n > 1000 {
+		return errs.New(errs.Invalid, "limit must be 1 to 1000").Marked(errs.NotValid)
+	}
+	return nil
+}
+
+// KeyList is a page of keys, the newest first, and how many match in all.
+type KeyList struct {
+	Keys  []Key `json:"keys"`
+	Total int64 `json:"total"`
+}
+
+// KeyParams name a key.
+type KeyParams struct {
+	KeyID string `json:"key_id" need:"required" audit:"plain" doc:"id of the key"`
+}
+
+// UpdateKeyParams are those of keys.update.
+type UpdateKeyParams struct {
+	KeyParams
+	ExpiresDays  *int    `json:"expires_days" audit:"plain" doc:"days from now until it ends; left out, its end stays"`
+	NeverExpires bool    `json:"never_expires" audit:"plain" doc:"it no longer ends (default: false)"`
+	IsAdmin      *bool   `json:"is_admin" audit:"plain" doc:"whether it administers its tenant; false takes the platform from a platform admin's key, too"`
+	Name         *string `json:"name" audit:"plain" doc:"what the key is called"`
+}
+
+// Clean refuses what no key can become.
+func (p *UpdateKeyParams) Clean() error {
+	if p.NeverExpires && p.ExpiresDays != nil {
+		return errs.New(errs.Invalid, "expires_days and never_expires contradict each other").Marked(errs.NotValid)
+	}
+	if err := days(p.ExpiresDays); err != nil || p.Name == nil {
+		return err
+	}
+	return keyName(*p.Name)
+}
+
+// KeyRevoked is the answer of keys.revoke.
+type KeyRevoked struct {
+	Success bool   `json:"success"`
+	KeyID   string `json:"key_id"`
+}
+
+// Operations on API keys.
+var (
+	CreateKey = &op.Contract[CreateKeyParams, NewKey]{
+		Decl: op.Decl{
+			Name: "keys.create", Method: "admin_create_key", Access: op.Writes,
+			Summary: "Make an API key for a user or an agent.",
+			Doc:     "Needs administer on the tenant; on the platform for a key of tenant *. The key is shown once. A disabled user gets none.",
+		},
+		Sample: CreateKeyParams{UserID: "sample-user", Name: "sample key"},
+	}
+	ListKeys = &op.Contract[ListKeysParams, KeyList]{
+		Decl: op.Decl{
+			Name: "keys.list", Method: "admin_list_keys", Access: op.Reads,
+			Summary: "List API keys, the newest first.",
+			Doc:     "Needs administer on the platform or the tenant. total counts all that match. A tenant's admin is not shown platform admins' keys.",
+		},
+		Sample: ListKeysParams{Limit: 100},
+	}
+	GetKey = &op.Contract[KeyParams, Key]{
+		Decl: op.Decl{
+			Name: "keys.get", Method: "admin_get_key", Access: op.Reads,
+			Summary: "Return an API key's details.",
+			Doc:     "Needs administer on the platform or the tenant. A key of another tenant is not found.",
+		},
+	}
+	RevokeKey = &op.Contract[KeyParams, KeyRevoked]{
+		Decl: op.Decl{
+			Name: "keys.revoke", Method: "admin_revoke_key", Access: op.Writes,
+			Summary: "End an API key for good.",
+			Doc: "Needs administer on the platform or the tenant. The next request with the key is refused, and streams that run with it end within a second. " +
+				"The last admin key of the platform is not revoked, nor the last one of a tenant by the tenant's own admins.",
+		},
+	}
+	UpdateKey = &op.Contract[UpdateKeyParams, Key]{
+		Decl: op.Decl{
+			Name: "keys.update", Method: "admin_update_key", Access: op.Writes,
+			Summary: "Change an API key's name, end, or right to administer.",
+			Doc: "Needs administer on the platform or the tenant. A revoked key stays as it is; an expired one can be given a new end. " +
+				"The last admin key keeps its right, and gets no end.",
+		},
+	}
+)

@@ -60,7 +60,9 @@ func All() []op.Decl {
 		Glob.Decl, Grep.Decl,
 		Relate.Decl, Check.Decl, Expand.Decl, Explain.Decl, Unrelate.Decl, Tuples.Decl,
 		ListAccess.Decl, SharedWithMe.Decl, ListGroups.Decl, GroupMembers.Decl, DeleteGroup.Decl,
-		CreateKey.Decl, Whoami.Decl, Health.Decl, Status.Decl,
+		CreateKey.Decl, ListKeys.Decl, GetKey.Decl, RevokeKey.Decl, UpdateKey.Decl,
+		ListUsers.Decl, DisableUser.Decl, EnableUser.Decl, TransferUser.Decl,
+		Whoami.Decl, Health.Decl, Status.Decl,
 		Decisions.Decl, ExplainDecision.Decl,
 	}
 }

@@ -26,8 +26,9 @@ type Credentials interface {
 	ByHash(ctx context.Context, sha256 [32]byte) (Credential, error)
 	// Used remembers when a key was last used. It is called for every request and never blocks.
 	Used(keyID string, at time.Time)
-	// Subject reports whether a user or agent exists in a tenant, and whether it administers anything. The tenant is quoted,
-	// the name is as people write it.
+	// Subject reports whether a user or agent exists in a tenant, and whether it administers anything: by a key, by a
+	// relationship or through a group. One that is disabled, or whose owner is, does not exist. The tenant is quoted, the
+	// name is as people write it.
 	Subject(ctx context.Context, tenant, typ, name string) (exists, admin bool, err error)
 	// Owner returns the name of the user who owns an agent that exists. The tenant is quoted.
 	Owner(ctx context.Context, tenant, agent string) (string, error)

@@ -31,7 +31,7 @@ func Handle[P, R, G any](t *Table, c *Contract[P, R], need NeedFunc[P, G], do fu
 		if err != nil {
 			return nil, err
 		}
-		r, err := attempt(ctx, t.gate, c, who, p, need, func(g G) (R, error) { return do(ctx, who, p, g) })
+		r, err := attempt(ctx, t, c, who, p, need, func(g G) (R, error) { return do(ctx, who, p, g) })
 		if c.Hidden != nil && errors.Is(err, errs.Denied) {
 			return c.Hidden(p), nil
 		}
@@ -56,7 +56,7 @@ func HandleUpload[P, R, G any, S Staged](t *Table, c *Contract[P, R], need NeedF
 		if err != nil {
 			return nil, err
 		}
-		g, d, err := ask(ctx, t.gate, c.Decl, who, p, need)
+		g, d, err := ask(ctx, t, c.Decl, who, p, need)
 		if err != nil {
 			return nil, err
 		}
@@ -66,13 +66,14 @@ func HandleUpload[P, R, G any, S Staged](t *Table, c *Contract[P, R], need NeedF
 			return nil, err
 		}
 		defer s.Discard()
-		return attempt(ctx, t.gate, c, who, p, need, func(g G) (R, error) { return commit(ctx, p, g, s) })
+		return attempt(ctx, t, c, who, p, need, func(g G) (R, error) { return commit(ctx, p, g, s) })
 	}
 	t.add(o)
 }
 
 // HandleStream gives contract c a behaviour that sends. still decides again once a second has passed; when it returns an
-// error the deed must stop at once. A Content that the deed offers to its sink stops by itself.
+// error the deed must stop at once. A Content that the deed offers to its sink stops by itself. Its context ends
+// when who asked stands no more, so a deed that waits need not ask for that.
 func HandleStream[P, G any](t *Table, c *Contract[P, struct{}], need NeedFunc[P, G], do func(ctx context.Context, p *P, g G, still func(context.Context) error, out Sink) error) {
 	o := row(c, Stream, need)
 	o.stream = func(ctx context.Context, who authz.Principal, raw json.RawMessage, out Sink) error {
@@ -80,7 +81,7 @@ func HandleStream[P, G any](t *Table, c *Contract[P, struct{}], need NeedFunc[P,
 		if err != nil {
 			return err
 		}
-		g, d, err := ask(ctx, t.gate, c.Decl, who, p, need)
+		g, d, err := ask(ctx, t, c.Decl, who, p, need)
 		if err != nil {
 			return err
 		}
@@ -89,12 +90,15 @@ func HandleStream[P, G any](t *Table, c *Contract[P, struct{}], need NeedFunc[P,
 			if time.Since(asked) < recheck {
 				return nil
 			}
-			_, _, err := ask(ctx, t.gate, c.Decl, who, p, need)
+			_, _, err := ask(ctx, t, c.Decl, who, p, need)
 			asked = time.Now()
 			return err
 		}
-		m := &meter{ctx: ctx, out: out, still: still}
-		err = do(ctx, p, g, still, m)
+		var m *meter
+		err = t.whileStanding(ctx, who, func(ctx context.Context) error {
+			m = &meter{ctx: ctx, out: out, still: still}
+			return do(ctx, p, g, still, m)
+		})
 		t.gate.ConcludeStream(ctx, d, m.sent(), err)
 		return err
 	}
@@ -136,15 +140,15 @@ func admit[P any](d Decl, who authz.Principal, raw json.RawMessage) (*P, error) 
 }
 
 // attempt decides and acts, again when what was decided on changed in between.
-func attempt[P, R, G any](ctx context.Context, gate *authz.Gate, c *Contract[P, R], who authz.Principal, p *P, need NeedFunc[P, G], do func(G) (R, error)) (r R, err error) {
+func attempt[P, R, G any](ctx context.Context, t *Table, c *Contract[P, R], who authz.Principal, p *P, need NeedFunc[P, G], do func(G) (R, error)) (r R, err error) {
 	for range tries {
-		g, d, err := ask(ctx, gate, c.Decl, who, p, need)
+		g, d, err := ask(ctx, t, c.Decl, who, p, need)
 		if err != nil {
 			return r, err
 		}
 		r, err = do(g)
 		if !c.Prompt || err != nil {
-			gate.Conclude(ctx, d, err)
+			t.gate.Conclude(ctx, d, err)
 		}
 		if errs.From(err) == nil || errs.From(err).Reason != errs.StaleDecision {
 			return r, err
@@ -153,7 +157,11 @@ func attempt[P, R, G any](ctx context.Context, gate *authz.Gate, c *Contract[P, 
 	return r, errs.New(errs.Conflict, "others kept changing what this is about; try again").Marked(errs.StaleDecision)
 }
 
-func ask[P, G any](ctx context.Context, gate *authz.Gate, d Decl, who authz.Principal, p *P, need NeedFunc[P, G]) (g G, _ *authz.Decision, err error) {
+// ask decides for who, if he still stands: also where an operation or a stream is decided again.
+func ask[P, G any](ctx context.Context, t *Table, d Decl, who authz.Principal, p *P, need NeedFunc[P, G]) (g G, _ *authz.Decision, err error) {
+	if err := t.stands(ctx, who); err != nil {
+		return g, nil, err
+	}
 	n, err := need(ctx, who, p)
 	if err != nil {
 		return g, nil, err
@@ -165,5 +173,5 @@ func ask[P, G any](ctx context.Context, gate *authz.Gate, d Decl, who authz.Prin
 	if worded, ok := any(p).(Worded); ok {
 		act.Words = worded.Words()
 	}
-	return authz.Ask(ctx, gate, who, act, n)
+	return authz.Ask(ctx, t.gate, who, act, n)
 }

@@ -24,7 +24,7 @@ func HandleSteps[P, R, G any](t *Table, c *Contract[P, R], need NeedFunc[P, G], 
 			return nil, err
 		}
 		step := func(ctx context.Context, f func(context.Context, G) error) error {
-			_, err := attempt(ctx, t.gate, c, who, p, need, func(g G) (r R, err error) { return r, f(ctx, g) })
+			_, err := attempt(ctx, t, c, who, p, need, func(g G) (r R, err error) { return r, f(ctx, g) })
 			return err
 		}
 		r, err := do(ctx, who, p, step)

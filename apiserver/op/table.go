@@ -28,6 +28,7 @@ type Operation struct {
 // Table holds every operation with its behaviour. It is filled at start and only read afterwards.
 type Table struct {
 	gate     *authz.Gate
+	standing func(context.Context, authz.Principal) error // nil: everybody stands
 	byName   map[string]*Operation
 	byMethod map[string]*Operation
 	problems []error

@@ -27,8 +27,8 @@ type kit struct {
 	store   *storage.Store
 	search  *storage.Search
 	asked   *asked
-	owner   authz.Principal
 	cursors *cursor.Sealer
+	owner   authz.Principal
 }
 
 func newKit(t *testing.T) *kit {
@@ -106,7 +106,14 @@ func (k *kit) fixture(t *testing.T) map[string]json.RawMessage {
 	do("workspace_snapshot", `{"workspace_path":"/sample/workspace"}`)
 	do("rebac_create", `{"subject":["user","sample-reader"],"relation":"member","object":["group","sample-group"]}`)
 	id := do("rebac_create", `{"subject":["user","sample-editor"],"relation":"direct_editor","object":["file","/sample/file.txt"]}`).(api.TupleID)
-	return map[string]json.RawMessage{api.Unrelate.Name: json.RawMessage(`{"tuple_id":"` + string(id) + `"}`)}
+	do("admin_create_key", `{"user_id":"sample-heir","name":"sample key"}`)
+	key := do("admin_create_key", `{"user_id":"sample-user","name":"sample key"}`).(api.NewKey).KeyID
+	return map[string]json.RawMessage{
+		api.Unrelate.Name:  json.RawMessage(`{"tuple_id":"` + string(id) + `"}`),
+		api.GetKey.Name:    json.RawMessage(`{"key_id":"` + key + `"}`),
+		api.RevokeKey.Name: json.RawMessage(`{"key_id":"` + key + `"}`),
+		api.UpdateKey.Name: json.RawMessage(`{"key_id":"` + key + `","name":"another name"}`),
+	}
 }
 
 // params returns the sample of an operation, or what the fixture says instead.

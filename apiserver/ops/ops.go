@@ -81,6 +81,7 @@ func Fill(t *op.Table, d Deps) error {
 	sharing(t, d)
 	groups(t, d)
 	keys(t, d)
+	users(t, d)
 	record(t, d)
 	server(t, d)
 	return t.Check(api.All())

@@ -179,7 +179,11 @@ func eachCheckCounts(t *testing.T, k *kit, name string, raw json.RawMessage) {
 }
 
 // eithers are the operations that one of several checks is enough for: deny-all shows that one is needed.
-var eithers = []string{api.FileExists.Name, api.IsDir.Name, api.Expand.Name, api.Check.Name, api.Explain.Name, api.ListAccess.Name}
+var eithers = []string{
+	api.FileExists.Name, api.IsDir.Name, api.Expand.Name, api.Check.Name, api.Explain.Name, api.ListAccess.Name,
+	api.ListKeys.Name, api.GetKey.Name, api.RevokeKey.Name, api.UpdateKey.Name,
+	api.ListUsers.Name, api.DisableUser.Name, api.EnableUser.Name, api.TransferUser.Name,
+}
 
 func policyCounts(t *testing.T, k *kit, name string, raw json.RawMessage) {
 	t.Helper()

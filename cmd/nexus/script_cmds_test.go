@@ -41,6 +41,41 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
+// contents NAME FILE sets a variable to what a file holds.
+func contents(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: contents NAME FILE")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// member NAME PATH sets a variable to a text in the JSON that the last command printed; the path is keys and indexes with
+// dots between them.
+func member(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: member NAME PATH")
+	}
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &v))
+	for step := range strings.SplitSeq(args[1], ".") {
+		switch at := v.(type) {
+		case map[string]any:
+			v = at[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(at) {
+				ts.Fatalf("%s: no element %s", args[1], step)
+			}
+			v = at[i]
+		}
+	}
+	text, ok := v.(string)
+	if !ok {
+		ts.Fatalf("%s is no text: %v", args[1], v)
+	}
+	ts.Setenv(args[0], text)
+}
+
 // decision NAME sets a variable to the id of the decision that the last command printed as JSON.
 func decision(ts *testscript.TestScript, _ bool, args []string) {
 	var e struct{ Decided struct{ ID string } }

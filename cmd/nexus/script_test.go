@@ -28,6 +28,8 @@ func TestScripts(t *testing.T) {
 			"kill9":    kill9,
 			"status":   status,
 			"keep":     keep,
+			"member":   member,
+			"contents": contents,
 			"post":     post,
 			"alike":    alike,
 			"mode":     mode,

@@ -20,7 +20,7 @@ var reasons = []errs.Reason{
 	errs.FileNotFound, errs.FileExists, errs.InvalidPath, errs.NotValid, errs.MethodNotFound, errs.InvalidRequest,
 	errs.ParseFailed, errs.EtagMismatch, errs.BodyTooLarge, errs.RateLimited, errs.NoRelation, errs.PolicyRefused,
 	errs.OutsideMandate, errs.Undecided, errs.NotRecorded, errs.StaleDecision, errs.ScopeMissing, errs.DiskFull, errs.KeyReused, errs.MediaType, errs.CrossTenant,
-	errs.ComputedRelation,
+	errs.ComputedRelation, errs.LastAdmin,
 }
 
 // TestCodesOnEverySurface holds the contract with clients: what a kind or a reason is as JSON-RPC code, HTTP status, gRPC code

@@ -21,6 +21,7 @@ const (
 	NotRecorded      Reason = "NOT_RECORDED"    // the record could not be written
 	StaleDecision    Reason = "STALE_DECISION"  // what was decided changed before the commit
 	ScopeMissing     Reason = "SCOPE_MISSING"   // the key's scopes leave it out
+	LastAdmin        Reason = "LAST_ADMIN"      // nobody would be left who administers
 	DiskFull         Reason = "DISK_FULL"
 	KeyReused        Reason = "IDEMPOTENCY_KEY_REUSED" // for another request than the first
 	MediaType        Reason = "UNSUPPORTED_MEDIA_TYPE"

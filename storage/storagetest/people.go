@@ -222,7 +222,7 @@ func lastUseIsKept(k *kit) {
 	c.Used(key.ID, k.clock.Now())
 	ended, end := context.WithCancel(k.Context())
 	end()
-	if err := c.Run(ended); err != nil {
+	if err := c.Run(ended, func(err error) { k.Error(err) }); err != nil {
 		k.Fatal(err)
 	}
 	var at int64

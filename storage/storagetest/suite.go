@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t testing.TB) sqldb.DB) {
 		groups, sweeps, shared,
 		searches,
 		blobs, staged,
+		keys, transfers,
 	) {
 		t.Run(nameOf(claim), func(t *testing.T) {
 			k := newKit(t, open(t))

@@ -10,6 +10,7 @@ import (
 
 	"nexus/authzsvc/relations"
 	"nexus/internal/errs"
+	"nexus/schema"
 )
 
 // forward returns the query of a filter that begins at the resource.
@@ -175,6 +176,9 @@ func selected(f relations.Filter) (*query, error) {
 	if f.ResourceType == "" && f.SubjectType == "" {
 		return nil, errs.New(errs.Invalid, "a filter needs a type of resource or of subject")
 	}
+	if f.SubjectRelation == "" && standsAlone(f.SubjectType) {
+		f.SubjectRelation = tuple.Ellipsis // which lets a seek go on to type and relation of the resource
+	}
 	q := newQuery(byResource)
 	if f.BySubject() {
 		q.order = byReverse
@@ -205,6 +209,11 @@ func (q *query) below(p string) {
 	if end, ok := afterPrefix(p); ok {
 		q.also("ro < ?", end)
 	}
+}
+
+// standsAlone reports whether objects of a definition of the product have no relations, so that none makes a subject set.
+func standsAlone(definition string) bool {
+	return slices.Contains(schema.Definitions(), definition) && len(schema.Direct(definition))+len(schema.Permissions(definition)) == 0
 }
 
 // matches reports whether f selects k, of which the resource is known to match.

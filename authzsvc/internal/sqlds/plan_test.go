@@ -9,6 +9,7 @@ import (
 	"github.com/authzed/spicedb/pkg/datastore"
 	"github.com/authzed/spicedb/pkg/datastore/options"
 
+	"nexus/authzsvc/relations"
 	"nexus/internal/sqldb"
 )
 
@@ -60,6 +61,23 @@ func TestQueriesOfTheEngineSeek(t *testing.T) {
 			if !strings.Contains(plan, c.seeks) || strings.Contains(plan, "SCAN") || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") {
 				t.Errorf("%s, after %v: %s", c.name, after, plan)
 			}
+		}
+	}
+}
+
+// What one user has of one kind is found without looking at anybody else's, in order of the resources.
+func TestReadOfWhatAUserHasSeeks(t *testing.T) {
+	d := openStore(t, Options{}, sqldb.LiteOptions{})
+	q, err := selected(relations.Filter{ResourceType: "file", Relation: "direct_owner", SubjectType: "user", SubjectID: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []*key{nil, {"file", "m", "direct_owner", "user", "ann", "..."}} {
+		q.after = after
+		text, args := q.text(1, 10)
+		plan := explain(t, d, text, args)
+		if !strings.Contains(plan, "rel_reverse (st=? AND so=? AND sr=? AND rt=? AND rr=?") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("after %v: %s", after, plan)
 		}
 	}
 }

@@ -10,7 +10,11 @@ import (
 	"nexus/apiserver/authn"
 	"nexus/apiserver/rest/files"
 	"nexus/apiserver/rpc"
+	"nexus/authzsvc"
 	"nexus/authzsvc/audit"
+	"nexus/authzsvc/authz"
+	"nexus/internal/ids"
+	"nexus/schema"
 	"nexus/storage"
 )
 
@@ -29,7 +33,7 @@ type Face struct {
 // Server returns the HTTP server over the node. The caller serves and ends it before it closes the node.
 func (n *Node) Server(f Face) (*apiserver.Server, error) {
 	guard, err := authn.New(authn.Config{
-		Credentials: credentials{n.Credentials}, Clock: n.clock, Proxies: f.Proxies,
+		Credentials: credentials{n.Credentials, n.Service}, Clock: n.clock, Proxies: f.Proxies,
 		Rates: authn.Rates{Key: rate(f.RateKey), Address: rate(f.RateAddress)},
 	})
 	if err != nil {
@@ -68,8 +72,12 @@ func rate(perSecond float64) authn.Rate {
 	return authn.Rate{PerSecond: perSecond, Burst: int(2 * perSecond)}
 }
 
-// credentials is storage's answer to who holds a key, as authentication asks it.
-type credentials struct{ *storage.Credentials }
+// credentials is storage's answer to who holds a key, as authentication asks it; who administers by relationships is the
+// decision service's.
+type credentials struct {
+	*storage.Credentials
+	service *authzsvc.Service
+}
 
 func (c credentials) ByHash(ctx context.Context, sum [32]byte) (authn.Credential, error) {
 	h, err := c.Credentials.ByHash(ctx, sum)
@@ -84,4 +92,17 @@ func (c credentials) ByHash(ctx context.Context, sum [32]byte) (authn.Credential
 		out.Owner = h.User
 	}
 	return out, nil
+}
+
+func (c credentials) Subject(ctx context.Context, tenant, typ, name string) (exists, admin bool, err error) {
+	exists, admin, err = c.Credentials.Subject(ctx, tenant, typ, name)
+	if err != nil || !exists || admin {
+		return exists, admin, err
+	}
+	id, err := schema.ID(ids.Plain(tenant), name)
+	if err != nil {
+		return false, false, err
+	}
+	admin, err = c.service.Administers(ctx, authz.Ref{Type: typ, ID: id}, tenant)
+	return true, admin, err
 }

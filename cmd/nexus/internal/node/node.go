@@ -125,7 +125,7 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 	if c.Limits != (storage.Limits{}) {
 		n.Store.Limit(c.Limits)
 	}
-	n.Credentials = n.Store.Credentials()
+	n.Credentials = n.Store.Credentials().Remember(rememberedKeys)
 	if err := n.Store.Founding().Staff(ctx); err != nil {
 		return err
 	}
@@ -147,16 +147,22 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	n.Table = op.NewTable(n.Service.Gate())
+	n.Table.Standing(n.Credentials.Stands)
 	answers := inquiry{n.Service, n.Store.Names()}
 	return ops.Fill(n.Table, ops.Deps{Store: n.Store, Search: n.Search, Inquiry: answers, Record: record{answers}, Info: info(c), Cursors: cursors})
 }
+
+// rememberedKeys bounds the holders of keys that are kept in memory: a few hundred bytes each.
+const rememberedKeys = 65_536
 
 // run starts what works in the background.
 func (n *Node) run(log *slog.Logger) {
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop, n.idle = stop, make(chan error, 1)
 	var all errgroup.Group
-	all.Go(func() error { return n.Credentials.Run(ctx) })
+	all.Go(func() error {
+		return n.Credentials.Run(ctx, func(err error) { log.Warn("last uses of keys could not be written", "error", err) })
+	})
 	all.Go(func() error { return n.work(ctx, log) })
 	go func() { n.idle <- all.Wait() }()
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -16,12 +17,19 @@ type wire struct {
 	*kit
 	url    string
 	client *http.Client
+	roots  []string // platform keys that took the first one's place, the newest last
 }
 
 func newWire(t *testing.T, c Config) *wire {
 	t.Helper()
+	return newWireBehind(t, c)
+}
+
+// newWireBehind trusts proxies to say where requests come from.
+func newWireBehind(t *testing.T, c Config, proxies ...netip.Prefix) *wire {
+	t.Helper()
 	w := &wire{kit: newKit(t, c), client: &http.Client{Transport: &http.Transport{}}}
-	server, err := w.Server(Face{Log: slog.New(slog.DiscardHandler)})
+	server, err := w.Server(Face{Log: slog.New(slog.DiscardHandler), Proxies: proxies})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,4 +161,11 @@ func (w *wire) tuple(key, params string, more ...header) string {
 		w.t.Fatalf("rebac_create %s = %s", params, r.Result)
 	}
 	return id
+}
+
+// canceled is a context that has ended.
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }
