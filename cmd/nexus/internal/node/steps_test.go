@@ -72,6 +72,9 @@ var written = []struct {
 		k.write(user("writer"), "/load/v"+n, "old")
 		return writeParams("/load/v"+n, "new")
 	}},
+	{"contents beside the database", "write", api.Write.Name, writer, func(_ *kit, n string) string {
+		return writeParams("/load/l"+n, strings.Repeat(n, 20_000))
+	}},
 	{"reserved name made real", "write", api.Write.Name, writer, func(k *kit, n string) string {
 		k.share("bob", "direct_viewer", "/load/r"+n+"/f")
 		return writeParams("/load/r"+n+"/f", "x")
