@@ -64,5 +64,5 @@ type body struct {
 }
 
 func problem(c *gin.Context, e *errs.Error) {
-	c.AbortWithStatusJSON(e.Kind.HTTP(), body{e.Kind.String(), errs.Public(e)})
+	c.AbortWithStatusJSON(errs.HTTP(e), body{e.Kind.String(), errs.Public(e)})
 }

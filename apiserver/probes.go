@@ -98,16 +98,20 @@ func (r *readiness) note(ctx context.Context, f finding) {
 // healthz says that the process answers.
 func (s *Server) healthz(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) }
 
-// readyz says whether requests should be sent here: not before every probe passes, and not while the server stops.
+// readyz says whether requests should be sent here: not before every probe passes, and not while the server stops. A server
+// that refuses some operations is ready for the others, and says so.
 func (s *Server) readyz(c *gin.Context) {
 	if s.stopping.Load() {
 		c.JSON(http.StatusServiceUnavailable, gin.H{"status": "stopping"})
 		return
 	}
 	passed, all := s.ready.check()
+	answer, status := gin.H{"status": "ready", "probes": passed}, http.StatusOK
 	if !all {
-		c.JSON(http.StatusServiceUnavailable, gin.H{"status": "not ready", "probes": passed})
-		return
+		answer["status"], status = "not ready", http.StatusServiceUnavailable
 	}
-	c.JSON(http.StatusOK, gin.H{"status": "ready", "probes": passed})
+	if notice := s.config.Notice(); notice != "" {
+		answer["notice"] = notice
+	}
+	c.JSON(status, answer)
 }

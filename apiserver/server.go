@@ -21,12 +21,25 @@ import (
 // Face adds its routes to the server. Each face limits the length of its own bodies.
 type Face interface{ Routes(r gin.IRouter) }
 
+// Lasting is a Face that keeps something open beyond a request.
+type Lasting interface {
+	Face
+	// Stop ends the requests that would not end by themselves. It is called when the server begins to stop, and does not wait.
+	Stop()
+	// Close ends what is left. It is called once no request runs any more.
+	Close()
+}
+
 // Config is what a Server is made of. Its zero value serves the probes and the metrics.
 type Config struct {
-	Faces   []Face
-	Probes  []Probe  // all must pass before the server is ready
+	Faces  []Face
+	Probes []Probe // all must pass before the server is ready
+	// Notice says what the server does not do just now although it is ready; empty when it does everything. nil is nothing.
+	Notice  func() string
 	Metrics *Metrics // nil makes new ones
 	Log     *slog.Logger
+	// Origins are those whose pages may call every route, beside what a face allows to any; * is every origin.
+	Origins []string
 
 	ProbeTimeout time.Duration // for all probes together (default: 2 s)
 	BodyTimeout  time.Duration // to receive a request; a face that is done with the body lifts it (default: 2 min)
@@ -65,6 +78,9 @@ func New(c Config) (*Server, error) {
 	c.WriteTimeout = or(c.WriteTimeout, 10*time.Minute)
 	c.IdleTimeout = or(c.IdleTimeout, 2*time.Minute)
 	c.DrainTimeout = or(c.DrainTimeout, 20*time.Second)
+	if c.Notice == nil {
+		c.Notice = func() string { return "" }
+	}
 	if c.MaxInFlight <= 0 {
 		c.MaxInFlight = 4096
 	}
@@ -96,6 +112,7 @@ func (s *Server) assemble() *gin.Engine {
 		s.identify,               // gives the request its id
 		s.config.Metrics.measure, // counts it, whatever becomes of it
 		s.recover,                // answers for what panics
+		s.cors,                   // lets pages of known origins call
 		s.limit,                  // refuses it when there are too many
 	)
 	e.NoRoute(func(c *gin.Context) { problem(c, errs.New(errs.NotFound, "no such route")) })
@@ -134,15 +151,28 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	go func() { ended <- h.Serve(l) }()
 	select {
 	case err := <-ended:
+		s.lasting(Lasting.Stop)
+		s.lasting(Lasting.Close)
 		return err
 	case <-ctx.Done():
 	}
 	s.stopping.Store(true)
+	s.lasting(Lasting.Stop)
 	err := s.drain(h, cancel)
+	s.lasting(Lasting.Close)
 	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
 	return err
+}
+
+// lasting calls f for each face that keeps something open.
+func (s *Server) lasting(f func(Lasting)) {
+	for _, face := range s.config.Faces {
+		if l, ok := face.(Lasting); ok {
+			f(l)
+		}
+	}
 }
 
 // drain lets the running requests finish, and cancels them when that takes too long.

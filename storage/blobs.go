@@ -19,9 +19,6 @@ type BlobDir = blob.Store
 // other process has it open.
 func OpenBlobDir(dir string) (*BlobDir, error) { return blob.Open(dir) }
 
-// FreeBytes returns how much can still be written where dir is.
-func FreeBytes(dir string) (int64, error) { return blob.Free(dir) }
-
 // Blobs is the façade of keeping longer contents, for those who work by themselves. None of its methods returns contents. It is
 // safe for concurrent use.
 type Blobs struct{ s *Store }

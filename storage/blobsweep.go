@@ -73,6 +73,12 @@ func (b *Blobs) Sweep(ctx context.Context, g schema.SweepTenant, o SweepOptions)
 	return out, errors.Join(err, w.pause(ctx, bucket))
 }
 
+// Pause keeps contents from being removed until resume is called: for copying them. It waits for a sweep that is going on.
+func (b *Blobs) Pause(context.Context) (resume func(), err error) {
+	b.s.harm.sweeping.Lock()
+	return b.s.harm.sweeping.Unlock, nil
+}
+
 // sweep is a part of a round through a tenant's blobs.
 type sweep struct {
 	s      *Store

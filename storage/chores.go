@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"time"
 
 	"nexus/storage/internal/sqlstore"
 )
@@ -29,4 +30,9 @@ func (c Chores) Expiring(ctx context.Context) ([]string, error) {
 // Overdue returns the tenants in which relationships remain that have expired, or that a deleted group had.
 func (c Chores) Overdue(ctx context.Context) ([]string, error) {
 	return sqlstore.TenantsOverdue(ctx, c.s.db, c.s.now())
+}
+
+// Forgetting returns the tenants with changes that were made before at.
+func (c Chores) Forgetting(ctx context.Context, at time.Time) ([]string, error) {
+	return sqlstore.StaleChanges(ctx, c.s.db, at.UnixMicro())
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"iter"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ type Store struct {
 	clock  clock.Clock
 	limits Limits
 	people atomic.Uint64 // rises with every change of a key or user that could end a right to come in
+	bell   *bell
 }
 
 // Limits bound what a tenant may make the store keep.
@@ -48,10 +50,14 @@ func (s *Store) Limit(l Limits) { s.limits = l }
 // Migrate brings the tables of db to their newest form.
 func Migrate(ctx context.Context, db sqldb.DB) error { return sqlstore.Migrate(ctx, db) }
 
+// CheckVersion refuses with errs.Precondition a database whose tables are newer than this program, and writes nothing: for
+// asking before any part of the program writes.
+func CheckVersion(ctx context.Context, db *sqldb.Lite) error { return sqlstore.CheckVersion(ctx, db) }
+
 // New returns the store over db, whose tables Migrate made, and over the directory of longer contents that belongs to it. writer
 // writes relationships in db's transactions. The caller closes db.
 func New(db sqldb.DB, blobs *BlobDir, writer relations.Writer, reader relations.Reader, c clock.Clock) *Store {
-	return &Store{db: db, blobs: blobs, writer: writer, reader: reader, clock: c, limits: DefaultLimits}
+	return &Store{db: db, blobs: blobs, writer: writer, reader: reader, clock: c, limits: DefaultLimits, bell: newBell()}
 }
 
 // now returns the time as rows keep it: microseconds since 1970.
@@ -93,6 +99,31 @@ func (s *Store) Effect(ctx context.Context, decision string) (first, last int64,
 		return 0, 0, false, nil
 	}
 	return first, last, err == nil, err
+}
+
+// effectsPage is how many effects are read at a time: little enough for whoever waits for a reader.
+const effectsPage = 4096
+
+// Effects yields the decision of every effect that was committed: for comparing them with the record.
+func (s *Store) Effects(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for after := ""; ; {
+			page, err := sqlstore.EffectsAfter(ctx, s.db, after, effectsPage)
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, decision := range page {
+				if !yield(decision, nil) {
+					return
+				}
+			}
+			if len(page) < effectsPage {
+				return
+			}
+			after = page[len(page)-1]
+		}
+	}
 }
 
 // Ready reports whether the store answers.

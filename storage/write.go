@@ -384,6 +384,11 @@ func (w *writing) note(ctx context.Context, c sqlstore.Change) error {
 		return err
 	}
 	c.Tenant, c.Seq, c.At = w.d.Principal().Tenant, w.seq, w.at
+	w.tx.OnEnd(func(committed bool) {
+		if committed {
+			w.s.bell.ring(c.Tenant)
+		}
+	})
 	return sqlstore.InsertChange(ctx, w.tx, &c)
 }
 

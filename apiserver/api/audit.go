@@ -58,14 +58,14 @@ var (
 	Decisions = &op.Contract[DecisionsParams, DecisionsResult]{
 		Sample: DecisionsParams{Limit: 10},
 		Decl: op.Decl{
-			Name: "audit.list", Method: "audit_list", Access: op.Reads, Prompt: true,
+			Name: "audit.list", Method: "audit_list", Access: op.Reads, Prompt: true, Essential: true,
 			Summary: "List recorded decisions.",
 			Doc:     "Needs read_audit on the tenant; shows that tenant's decisions only.",
 		},
 	}
 	ExplainDecision = &op.Contract[ExplainDecisionParams, *DecisionExplained]{
 		Decl: op.Decl{
-			Name: "audit.explain", Method: "audit_explain", Access: op.Reads, Prompt: true,
+			Name: "audit.explain", Method: "audit_explain", Access: op.Reads, Prompt: true, Essential: true,
 			Summary: "Explain a recorded decision as of the time it was made.",
 			Doc:     "Needs read_audit on the tenant.",
 		},

@@ -86,7 +86,7 @@ var (
 	}
 	DeleteGroup = &op.Contract[GroupParams, GroupDeleted]{
 		Decl: op.Decl{
-			Name: "groups.delete", Method: "group_delete", Access: op.Writes,
+			Name: "groups.delete", Method: "group_delete", Access: op.Writes, Essential: true,
 			Summary: "Delete a group with all that it is related to.",
 			Doc: "Needs manage on the group. It takes no relationships from here on. Where both its members and what is shared with it are many, they go little by little, and rights_ended is false; " +
 				"otherwise every right through it is gone when the answer arrives. A group can be founded under the name when all is gone, and inherits nothing.",

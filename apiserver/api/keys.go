@@ -200,7 +200,7 @@ type KeyRevoked struct {
 var (
 	CreateKey = &op.Contract[CreateKeyParams, NewKey]{
 		Decl: op.Decl{
-			Name: "keys.create", Method: "admin_create_key", Access: op.Writes,
+			Name: "keys.create", Method: "admin_create_key", Access: op.Writes, Essential: true,
 			Summary: "Make an API key for a user or an agent.",
 			Doc:     "Needs administer on the tenant; on the platform for a key of tenant *. The key is shown once. A disabled user gets none.",
 		},
@@ -208,7 +208,7 @@ var (
 	}
 	ListKeys = &op.Contract[ListKeysParams, KeyList]{
 		Decl: op.Decl{
-			Name: "keys.list", Method: "admin_list_keys", Access: op.Reads,
+			Name: "keys.list", Method: "admin_list_keys", Access: op.Reads, Essential: true,
 			Summary: "List API keys, the newest first.",
 			Doc:     "Needs administer on the platform or the tenant. total counts all that match. A tenant's admin is not shown platform admins' keys.",
 		},
@@ -216,14 +216,14 @@ var (
 	}
 	GetKey = &op.Contract[KeyParams, Key]{
 		Decl: op.Decl{
-			Name: "keys.get", Method: "admin_get_key", Access: op.Reads,
+			Name: "keys.get", Method: "admin_get_key", Access: op.Reads, Essential: true,
 			Summary: "Return an API key's details.",
 			Doc:     "Needs administer on the platform or the tenant. A key of another tenant is not found.",
 		},
 	}
 	RevokeKey = &op.Contract[KeyParams, KeyRevoked]{
 		Decl: op.Decl{
-			Name: "keys.revoke", Method: "admin_revoke_key", Access: op.Writes,
+			Name: "keys.revoke", Method: "admin_revoke_key", Access: op.Writes, Essential: true,
 			Summary: "End an API key for good.",
 			Doc: "Needs administer on the platform or the tenant. The next request with the key is refused, and streams that run with it end within a second. " +
 				"The last admin key of the platform is not revoked, nor the last one of a tenant by the tenant's own admins.",
@@ -231,7 +231,7 @@ var (
 	}
 	UpdateKey = &op.Contract[UpdateKeyParams, Key]{
 		Decl: op.Decl{
-			Name: "keys.update", Method: "admin_update_key", Access: op.Writes,
+			Name: "keys.update", Method: "admin_update_key", Access: op.Writes, Essential: true,
 			Summary: "Change an API key's name, end, or right to administer.",
 			Doc: "Needs administer on the platform or the tenant. A revoked key stays as it is; an expired one can be given a new end. " +
 				"The last admin key keeps its right, and gets no end.",

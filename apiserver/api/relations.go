@@ -170,7 +170,7 @@ var (
 	}
 	Unrelate = &op.Contract[UnrelateParams, bool]{
 		Decl: op.Decl{
-			Name: "relations.delete", Method: "rebac_delete", Access: op.Writes,
+			Name: "relations.delete", Method: "rebac_delete", Access: op.Writes, Essential: true,
 			Summary: "Unshare: delete a relationship by its id.",
 			Doc:     "Needs what creating it needs; of two groups that stand in one another, manage on either. Answers false for an id that does not exist or that the caller may not delete. The right is gone when the answer arrives.",
 		},

@@ -36,7 +36,7 @@ type StatusResult struct {
 var (
 	Whoami = &op.Contract[Nothing, WhoamiResult]{
 		Decl: op.Decl{
-			Name: "auth.whoami", Get: "/api/auth/whoami", Access: op.Reads, Prompt: true,
+			Name: "auth.whoami", Get: "/api/auth/whoami", Access: op.Reads, Prompt: true, Essential: true,
 			Summary: "Tell who the caller is.",
 			Doc:     "Needs access to the tenant.",
 		},
@@ -63,6 +63,8 @@ func All() []op.Decl {
 		CreateKey.Decl, ListKeys.Decl, GetKey.Decl, RevokeKey.Decl, UpdateKey.Decl,
 		ListUsers.Decl, DisableUser.Decl, EnableUser.Decl, TransferUser.Decl,
 		Whoami.Decl, Health.Decl, Status.Decl,
+		CreateKey.Decl, Whoami.Decl, Health.Decl, Status.Decl,
+		StartBackup.Decl, BackupStatus.Decl, Follow.Decl,
 		Decisions.Decl, ExplainDecision.Decl,
 	}
 }

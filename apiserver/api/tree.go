@@ -88,7 +88,7 @@ func PageSize(want int) int {
 var (
 	Delete = &op.Contract[PathParams, Success]{
 		Decl: op.Decl{
-			Name: "files.delete", Method: "delete", Access: op.Writes,
+			Name: "files.delete", Method: "delete", Access: op.Writes, Essential: true,
 			Summary: "Delete a file.",
 			Doc:     "Needs delete on the file. Its relationships end with it: they never open what stands at the path later. It can be brought back until it is purged.",
 		},
@@ -104,7 +104,7 @@ var (
 	}
 	Rmdir = &op.Contract[RmdirParams, Success]{
 		Decl: op.Decl{
-			Name: "files.rmdir", Method: "rmdir", Access: op.Writes,
+			Name: "files.rmdir", Method: "rmdir", Access: op.Writes, Essential: true,
 			Summary: "Remove a folder.",
 			Doc:     "Needs delete on the folder. One that is not empty goes only when recursive. It can be brought back until it is purged.",
 		},

@@ -192,7 +192,7 @@ var (
 	}
 	UnregisterWorkspace = &op.Contract[PathParams, bool]{
 		Decl: op.Decl{
-			Name: "workspaces.unregister", Method: "unregister_workspace", Access: op.Writes,
+			Name: "workspaces.unregister", Method: "unregister_workspace", Access: op.Writes, Essential: true,
 			Summary: "End the registration of a workspace with its snapshots; its files stay.",
 			Doc:     "Needs owner on the folder. Answers false when it is no workspace.",
 		},

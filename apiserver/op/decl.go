@@ -45,6 +45,9 @@ type Decl struct {
 	As string
 	// Public operations ask nothing of anybody. The list of them is a golden file.
 	Public bool
+	// Essential operations go on as long as anything does when the disk fills up: administration, the record, and what takes
+	// away instead of adding.
+	Essential bool
 }
 
 // DecidedAs returns the name under which rules and the record know the operation.

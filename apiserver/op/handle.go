@@ -27,7 +27,7 @@ func Handle[P, R, G any](t *Table, c *Contract[P, R], need NeedFunc[P, G], do fu
 	o := row(c, Unary, need)
 	o.Result = reflect.TypeFor[R]()
 	o.unary = func(ctx context.Context, who authz.Principal, raw json.RawMessage) (any, error) {
-		p, err := admit[P](c.Decl, who, raw)
+		p, err := admit[P](t, c.Decl, who, raw)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ func HandleUpload[P, R, G any, S Staged](t *Table, c *Contract[P, R], need NeedF
 	o := row(c, Upload, need)
 	o.Result = reflect.TypeFor[R]()
 	o.upload = func(ctx context.Context, who authz.Principal, raw json.RawMessage, body io.Reader) (r any, err error) {
-		p, err := admit[P](c.Decl, who, raw)
+		p, err := admit[P](t, c.Decl, who, raw)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func HandleUpload[P, R, G any, S Staged](t *Table, c *Contract[P, R], need NeedF
 func HandleStream[P, G any](t *Table, c *Contract[P, struct{}], need NeedFunc[P, G], do func(ctx context.Context, p *P, g G, still func(context.Context) error, out Sink) error) {
 	o := row(c, Stream, need)
 	o.stream = func(ctx context.Context, who authz.Principal, raw json.RawMessage, out Sink) error {
-		p, err := admit[P](c.Decl, who, raw)
+		p, err := admit[P](t, c.Decl, who, raw)
 		if err != nil {
 			return err
 		}
@@ -123,8 +123,9 @@ func row[P, R, G any](c *Contract[P, R], shape Shape, need NeedFunc[P, G]) *Oper
 	}
 }
 
-// admit is what comes before the decision: syntax, then authentication, then the key's scope.
-func admit[P any](d Decl, who authz.Principal, raw json.RawMessage) (*P, error) {
+// admit is what comes before the decision: syntax, then authentication, then the key's scope, then whether the server has the
+// room for it.
+func admit[P any](t *Table, d Decl, who authz.Principal, raw json.RawMessage) (*P, error) {
 	p, err := decode[P](raw)
 	switch {
 	case err != nil:
@@ -136,23 +137,30 @@ func admit[P any](d Decl, who authz.Principal, raw json.RawMessage) (*P, error) 
 	case len(who.Via.Scopes) > 0 && !slices.Contains(who.Via.Scopes, d.Access.String()):
 		return nil, errs.New(errs.Denied, "the key lacks scope %s", d.Access).Marked(errs.ScopeMissing)
 	}
-	return p, nil
+	return p, t.room.Admits(d)
 }
 
-// attempt decides and acts, again when what was decided on changed in between.
+// attempt decides and acts, again when what was decided on changed in between, or room was made for it.
 func attempt[P, R, G any](ctx context.Context, t *Table, c *Contract[P, R], who authz.Principal, p *P, need NeedFunc[P, G], do func(G) (R, error)) (r R, err error) {
 	for range tries {
-		g, d, err := ask(ctx, t, c.Decl, who, p, need)
-		if err != nil {
+		var g G
+		var d *authz.Decision
+		if g, d, err = ask(ctx, t, c.Decl, who, p, need); err != nil {
+			if t.again(c.Decl, err) {
+				continue
+			}
 			return r, err
 		}
 		r, err = do(g)
 		if !c.Prompt || err != nil {
 			t.gate.Conclude(ctx, d, err)
 		}
-		if errs.From(err) == nil || errs.From(err).Reason != errs.StaleDecision {
+		if !t.again(c.Decl, err) {
 			return r, err
 		}
+	}
+	if isFull(err) {
+		return r, err
 	}
 	return r, errs.New(errs.Conflict, "others kept changing what this is about; try again").Marked(errs.StaleDecision)
 }

@@ -19,7 +19,7 @@ func HandleSteps[P, R, G any](t *Table, c *Contract[P, R], need NeedFunc[P, G], 
 	o := row(c, Unary, need)
 	o.Result = reflect.TypeFor[R]()
 	o.unary = func(ctx context.Context, who authz.Principal, raw json.RawMessage) (any, error) {
-		p, err := admit[P](c.Decl, who, raw)
+		p, err := admit[P](t, c.Decl, who, raw)
 		if err != nil {
 			return nil, err
 		}

@@ -29,6 +29,7 @@ type Operation struct {
 type Table struct {
 	gate     *authz.Gate
 	standing func(context.Context, authz.Principal) error // nil: everybody stands
+	room     Room
 	byName   map[string]*Operation
 	byMethod map[string]*Operation
 	problems []error
@@ -36,7 +37,7 @@ type Table struct {
 
 // NewTable returns an empty table whose operations are decided by gate.
 func NewTable(gate *authz.Gate) *Table {
-	return &Table{gate: gate, byName: map[string]*Operation{}, byMethod: map[string]*Operation{}}
+	return &Table{gate: gate, room: plenty{}, byName: map[string]*Operation{}, byMethod: map[string]*Operation{}}
 }
 
 // Gate returns the gate that decides the operations of the table, for needs that open a collection.

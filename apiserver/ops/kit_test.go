@@ -16,6 +16,7 @@ import (
 	"nexus/internal/clock"
 	"nexus/internal/cursor"
 	"nexus/internal/sqldb"
+	"nexus/schema"
 	"nexus/storage"
 	"nexus/storage/storagetest"
 )
@@ -78,7 +79,9 @@ func (k *kit) countBlobs() (n int) {
 func (k *kit) table(t *testing.T, gate *authz.Gate) *op.Table {
 	t.Helper()
 	table := op.NewTable(gate)
-	if err := ops.Fill(table, ops.Deps{Store: k.store, Search: k.search, Inquiry: k.asked, Record: told{k.asked}, Cursors: k.cursors}); err != nil {
+	if err := ops.Fill(table, ops.Deps{
+		Store: k.store, Search: k.search, Inquiry: k.asked, Record: told{k.asked}, Backups: copied{k.asked}, Cursors: k.cursors,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return table
@@ -203,4 +206,17 @@ func (t told) Decisions(context.Context, authz.Proof, string, api.DecisionsParam
 func (t told) Explain(context.Context, authz.Proof, string, string) (*api.DecisionExplained, error) {
 	t.one()
 	return nil, nil
+}
+
+// copied makes no backups, and counts those who ask for one.
+type copied struct{ *asked }
+
+func (c copied) Start(context.Context, schema.AdministerPlatform, string) (api.Backup, error) {
+	c.one()
+	return api.Backup{State: api.BackupRunning}, nil
+}
+
+func (c copied) Status(context.Context, schema.AdministerPlatform, string) (api.Backup, error) {
+	c.one()
+	return api.Backup{State: api.BackupDone}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"nexus/apiserver/op"
 	"nexus/authzsvc/authz"
 	"nexus/internal/cursor"
+	"nexus/schema"
 	"nexus/storage"
 )
 
@@ -22,6 +23,7 @@ type Deps struct {
 	Search  *storage.Search
 	Inquiry Inquiry
 	Record  Record
+	Backups Backups
 	Info    Info
 	Cursors *cursor.Sealer
 }
@@ -68,6 +70,14 @@ type Record interface {
 	Explain(ctx context.Context, may authz.Proof, tenant, id string) (*api.DecisionExplained, error)
 }
 
+// Backups makes backups of the whole server.
+type Backups interface {
+	// Start begins one, or goes on with the unfinished one of that id, and returns at once.
+	Start(ctx context.Context, may schema.AdministerPlatform, id string) (api.Backup, error)
+	// Status returns how far one has come; without an id, the newest.
+	Status(ctx context.Context, may schema.AdministerPlatform, id string) (api.Backup, error)
+}
+
 // Fill gives t every operation, and reports what keeps it from being served.
 func Fill(t *op.Table, d Deps) error {
 	files(t, d)
@@ -84,6 +94,8 @@ func Fill(t *op.Table, d Deps) error {
 	users(t, d)
 	record(t, d)
 	server(t, d)
+	backups(t, d)
+	events(t, d)
 	return t.Check(api.All())
 }
 

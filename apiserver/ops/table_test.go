@@ -113,24 +113,28 @@ func TestEveryOperation(t *testing.T) {
 	}
 }
 
-// invoke calls an operation by its shape.
+// invoke calls an operation by its shape. A stream of events is left at the first one.
 func invoke(o *op.Operation, who authz.Principal, raw json.RawMessage) (any, error) {
-	ctx := context.Background()
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
 	switch o.Shape {
 	case op.Upload:
 		return o.Receive(ctx, who, raw, strings.NewReader(strings.Repeat("a body that is too long for a row\n", 1000)))
 	case op.Stream:
-		return nil, o.Send(ctx, who, raw, drain{})
+		return nil, o.Send(ctx, who, raw, drain{leave})
 	}
 	return o.Invoke(ctx, who, raw)
 }
 
-// drain is a sink that takes everything.
-type drain struct{}
+// drain is a sink that takes everything, and leaves after the first event.
+type drain struct{ leave func() }
 
 func (drain) Write(p []byte) (int, error) { return len(p), nil }
 
-func (drain) Event(any) error { return nil }
+func (d drain) Event(any) error {
+	d.leave()
+	return nil
+}
 
 func (drain) Content(c op.Content) error {
 	_, err := io.Copy(io.Discard, c.Body)

@@ -90,7 +90,7 @@ func (f *Face) Routes(r gin.IRouter) {
 	r.OPTIONS(prefix, preflight)
 	r.OPTIONS(prefix+"/*method", preflight)
 	for _, o := range f.config.Table.All() {
-		if o.Get == "" {
+		if o.Get == "" || o.Shape != op.Unary { // streams have a face of their own
 			continue
 		}
 		r.GET(o.Get, f.get(o))

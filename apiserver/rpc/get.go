@@ -44,7 +44,7 @@ func (f *Face) get(o *op.Operation) gin.HandlerFunc {
 		if e.Kind == errs.Unauthenticated {
 			c.Header("WWW-Authenticate", "Bearer")
 		}
-		send(c.Writer, c.Request, e.Kind.HTTP(), out.Bytes())
+		send(c.Writer, c.Request, errs.HTTP(e), out.Bytes())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	room "nexus/internal/disk" // disk is what the log asks of it
 	"nexus/internal/errs"
 )
 
@@ -45,25 +46,9 @@ func (osDisk) Rename(from, to string) error { return os.Rename(from, to) }
 
 func (osDisk) Remove(name string) error { return os.Remove(name) }
 
-func (osDisk) SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (osDisk) SyncDir(dir string) error { return room.SyncDir(dir) }
 
-func (osDisk) Reserve(name string, size int64) error {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	err = allocate(f, 2*size)
-	if err == nil {
-		err = f.Truncate(size)
-	}
-	return errors.Join(err, f.Close())
-}
+func (osDisk) Reserve(name string, size int64) error { return room.Reserve(name, size) }
 
 // open keeps a nil *os.File from becoming a file that is not nil.
 func open(name string, flags int) (file, error) {

@@ -11,6 +11,7 @@
 //	key             signing key and its verifier, mode 0600 (Options.KeyFile puts it elsewhere)
 //	audit.pub       verifier keys of this record, one a line, oldest first
 //	reserve         room kept for the day the disk is full
+//	restored        says of what this is a copy, until the next Open has noted it
 //	lock            held by the one process that writes
 //
 // A segment is text. Each line is one entry: its length as eight hex digits, a space, the entry as JSON, a space, the chain hash

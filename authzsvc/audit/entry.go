@@ -40,6 +40,7 @@ const (
 	NoteGap      NoteKind = "gap"      // the disk refused Count entries since Since: Why
 	NoteUnsynced NoteKind = "unsynced" // an fsync failed: First to Last in Segment may be lost, who waited for them was refused
 	NoteRetired  NoteKind = "retired"  // a segment was deleted by age or size: Segment, First, Last, Prev (its last chain hash), Bytes
+	NoteRestored NoteKind = "restored" // everything in front came from a backup, what it had behind that was lost: Why names it
 	NoteRefused  NoteKind = "refused"  // Count requests were refused before the Gate: Why, Address, Op, Key
 )
 

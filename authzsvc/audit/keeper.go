@@ -269,7 +269,7 @@ func (l *Log) rearm() {
 			at(t)
 		}
 	}
-	if l.trouble != nil || l.chores != nil || l.reserve.used {
+	if l.trouble != nil || l.chores != nil || l.OnReserve() {
 		at(now.Add(retryEvery))
 	}
 	l.alarm.Reset(next)

@@ -225,7 +225,7 @@ func (l *Log) Healthy() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var full error
-	if l.reserve.used {
+	if l.OnReserve() {
 		full = errs.New(errs.Unavailable, "disk is full: the record lives on its reserve").Marked(errs.DiskFull)
 	}
 	if l.closed {

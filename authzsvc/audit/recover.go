@@ -234,12 +234,27 @@ func (l *Log) goOn(t tail) error {
 			bodies = append(bodies, noteBody(n))
 		}
 	}
+	copied, err := restored(l.dir)
+	if err != nil {
+		return err
+	}
+	if copied != nil {
+		bodies = append(bodies, noteBody(copied))
+	}
 	bodies = append(bodies, l.startedBody())
 	if torn != nil {
 		if err := l.cut(t.end); err != nil {
 			return err
 		}
 	}
+	if err := l.resume(t, bodies); err != nil || copied == nil {
+		return err
+	}
+	return l.o.disk.Remove(filepath.Join(l.dir, restoredName))
+}
+
+// resume writes bodies into the newest segment, or into the next where that one is closed.
+func (l *Log) resume(t tail, bodies [][]byte) (err error) {
 	if t.next > 0 {
 		return l.begin(t.next, bodies...)
 	}

@@ -1,9 +1,9 @@
 package audit
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 )
 
 const reserveName = "reserve"
@@ -15,12 +15,16 @@ type reserve struct {
 	name string
 	size int64
 	held bool
-	used bool // given back because the disk was full, and not yet taken again
+	used *atomic.Bool // given back because the disk was full, and not yet taken again; can be read by anybody
 }
+
+// OnReserve reports whether the record lives on its reserve: the disk was full, and there is not yet room to take it again.
+// It takes no lock.
+func (l *Log) OnReserve() bool { return l.reserve.used.Load() }
 
 // newReserve returns the reserve in dir, held when an earlier process left it there.
 func newReserve(d disk, dir string, size int64) reserve {
-	r := reserve{disk: d, name: filepath.Join(dir, reserveName), size: size}
+	r := reserve{disk: d, name: filepath.Join(dir, reserveName), size: size, used: new(atomic.Bool)}
 	at, err := os.Stat(r.name)
 	r.held = err == nil && at.Size() == size
 	return r
@@ -32,9 +36,10 @@ func (r *reserve) take() error {
 		return nil
 	}
 	if err := r.disk.Reserve(r.name, r.size); err != nil {
-		return errors.Join(err, r.disk.Remove(r.name))
+		return err
 	}
-	r.held, r.used = true, false
+	r.held = true
+	r.used.Store(false)
 	return nil
 }
 
@@ -43,19 +48,7 @@ func (r *reserve) release() bool {
 	if !r.held || r.disk.Remove(r.name) != nil {
 		return false
 	}
-	r.held, r.used = false, true
+	r.held = false
+	r.used.Store(true)
 	return true
-}
-
-// fill writes size zero bytes to f.
-func fill(f *os.File, size int64) error {
-	zeros := make([]byte, 1<<20)
-	for size > 0 {
-		n, err := f.Write(zeros[:min(size, int64(len(zeros)))])
-		if err != nil {
-			return err
-		}
-		size -= int64(n)
-	}
-	return nil
 }

@@ -32,6 +32,6 @@ func (l *Log) Stats() Stats {
 	s := l.stats
 	s.Seq, s.Synced, s.Head, s.HeadAt = l.seq, l.synced, l.head.Seq, l.head.At
 	s.Segment, s.Open = l.segment, len(l.open.seqs)
-	s.Refusing, s.ReserveOut = l.trouble != nil, l.reserve.used
+	s.Refusing, s.ReserveOut = l.trouble != nil, l.OnReserve()
 	return s
 }

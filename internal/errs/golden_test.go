@@ -35,15 +35,21 @@ func TestCodesOnEverySurface(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "%-16s %8d %6d %-20s %5d %6t %6s\n", k, k.RPC(), k.HTTP(), codes.Code(k.GRPC()), k.Exit(), k.Retry(), text)
 	}
-	fmt.Fprintf(&b, "\n%-20s %8s\n", "reason", "json-rpc")
+	fmt.Fprintf(&b, "\n%-20s %8s %6s\n", "reason", "json-rpc", "http")
 	for _, r := range reasons {
-		code := "kind's"
-		if other := errs.RPC(errs.New(errs.Canceled, "").Marked(r)); other != errs.Canceled.RPC() {
-			code = fmt.Sprint(other)
-		}
-		fmt.Fprintf(&b, "%-20s %8s\n", r, code)
+		e := errs.New(errs.Canceled, "").Marked(r)
+		code := own(errs.RPC(e), errs.Canceled.RPC())
+		fmt.Fprintf(&b, "%-20s %8s %6s\n", r, code, own(errs.HTTP(e), errs.Canceled.HTTP()))
 	}
 	golden(t, "codes.golden", b.String())
+}
+
+// own is a reason's number where it differs from its kind's.
+func own(number, kinds int) string {
+	if number == kinds {
+		return "kind's"
+	}
+	return fmt.Sprint(number)
 }
 
 func golden(t *testing.T, name, got string) {

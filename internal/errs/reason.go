@@ -52,3 +52,17 @@ func RPC(err error) int {
 	}
 	return e.Kind.RPC()
 }
+
+// statuses overrides the HTTP status of a kind.
+var statuses = map[Reason]int{
+	DiskFull: 507, // Insufficient Storage: another server may have room
+}
+
+// HTTP returns the status code of err: its reason's where that has one, its kind's otherwise.
+func HTTP(err error) int {
+	e := From(err)
+	if status, ok := statuses[e.Reason]; ok {
+		return status
+	}
+	return e.Kind.HTTP()
+}

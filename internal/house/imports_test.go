@@ -7,7 +7,7 @@ import (
 )
 
 // leaves are imported by everybody and import only each other.
-var leaves = []string{"internal/clock", "internal/cursor", "internal/errs", "internal/ids", "internal/paths", "internal/sqldb"}
+var leaves = []string{"internal/clock", "internal/cursor", "internal/disk", "internal/errs", "internal/ids", "internal/paths", "internal/sqldb"}
 
 // row says what of the module a package may import. Rows are read from the top; the first that matches counts.
 type row struct {
@@ -44,6 +44,10 @@ var rows = []row{
 		from:   "internal/paths",
 		may:    []string{"internal/errs"},
 		reason: "a leaf imports only leaves",
+	},
+	{
+		from:   "internal/disk",
+		reason: "a leaf imports only leaves, and this one needs none",
 	},
 	{
 		from:   "internal/cursor",
@@ -96,7 +100,7 @@ var rows = []row{
 	},
 	{
 		from:   "authzsvc/audit",
-		may:    []string{"authzsvc/authz", "internal/clock", "internal/errs", "internal/ids", "internal/sqldb"},
+		may:    []string{"authzsvc/authz", "internal/clock", "internal/disk", "internal/errs", "internal/ids", "internal/sqldb"},
 		reason: "the record must be readable when engine, policy and storage are not",
 	},
 	{

@@ -22,6 +22,8 @@ const (
 	childOpens  = "opens"
 	childWrites = "writes" // with eight producers
 	childSteps  = "steps"  // with one, so that its statements come in a known order
+
+	childMigrates = "migrates" // says when it begins
 )
 
 // partner is the key that a closure of the writing child writes together with k, or not at all.
@@ -46,6 +48,11 @@ func child(role string) int {
 		writeForEver(l, 8)
 	case childSteps:
 		writeForEver(l, 1)
+	case childMigrates:
+		fmt.Println("now")
+		if err := MigrateSet(context.Background(), l, "extra", longMigration); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
 	}
 	return 0
 }

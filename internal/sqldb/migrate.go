@@ -18,8 +18,10 @@ import (
 // uses db. Servers that start together wait for each other. A database that is newer than the files is refused with
 // errs.Precondition: an older program must not write into it.
 func Migrate(ctx context.Context, db DB, fsys fs.FS) error {
-	return MigrateSet(ctx, db, "main", fsys)
+	return MigrateSet(ctx, db, mainSet, fsys)
 }
+
+const mainSet = "main"
 
 // MigrateSet is Migrate for a part of the schema with files and numbers of its own. set is a short lower-case name, the
 // same for ever, which names the table that remembers what was applied.
@@ -45,7 +47,7 @@ var gooseDialects = map[Dialect]goose.Dialect{SQLite: goose.DialectSQLite3, Post
 
 func up(ctx context.Context, d Dialect, conns *sql.DB, set string, files fs.FS) error {
 	p, err := goose.NewProvider(gooseDialects[d], conns, files,
-		goose.WithTableName("migrations_"+set), goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
+		goose.WithTableName(tableOf(set)), goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return errs.New(errs.Internal, "read the migrations of %s", set).Because(err)
 	}
@@ -53,8 +55,8 @@ func up(ctx context.Context, d Dialect, conns *sql.DB, set string, files fs.FS) 
 	if err != nil {
 		return Translate(err)
 	}
-	if have > want {
-		return errs.New(errs.Precondition, "the database is at version %d of %s, this program knows %d: it needs a newer program", have, set, want)
+	if err := notAhead(have, want, set); err != nil {
+		return err
 	}
 	_, err = p.Up(ctx)
 	return Translate(err)

@@ -2,6 +2,10 @@ package sqldb
 
 import (
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -89,4 +93,72 @@ func TestServersThatStartTogetherMigrateOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// longMigration writes some 50 MB in its second file, in one transaction.
+var longMigration = files(map[string]string{
+	"0001_a.sql": "CREATE TABLE a (x BIGINT);",
+	"0002_b.sql": `CREATE TABLE b (x TEXT);
+		INSERT INTO b WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250000) SELECT CAST(i AS TEXT) || '` +
+		strings.Repeat("x", 200) + `' FROM n;
+		INSERT INTO a (x) VALUES (1);`,
+})
+
+// TestProcessKilledInAMigrationLeavesOneThatGoesOn kills it as the WAL grows, which the second file alone makes it do.
+func TestProcessKilledInAMigrationLeavesOneThatGoesOn(t *testing.T) {
+	for _, grown := range []int64{0, 4 << 20, 20 << 20, 40 << 20} {
+		path := newDatabase(t)
+		cmd, out := spawn(t, childMigrates, path, 0)
+		if !out.Scan() {
+			t.Fatal("the child did not begin")
+		}
+		for size := int64(-1); size < grown; {
+			if at, err := os.Stat(path + "-wal"); err == nil {
+				size = at.Size()
+			}
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // killed
+		l, err := OpenLite(t.Context(), path, LiteOptions{})
+		if err != nil {
+			t.Fatalf("killed at %d bytes: %v", grown, err)
+		}
+		mustBeSound(t, l)
+		if err := MigrateSet(t.Context(), l, "extra", longMigration); err != nil {
+			t.Errorf("killed at %d bytes: Migrate() again = %v", grown, err)
+		}
+		var rows int
+		if err := l.readers.QueryRowContext(t.Context(), "SELECT count(*) FROM a").Scan(&rows); err != nil || rows != 1 {
+			t.Errorf("killed at %d bytes: the second file ran %d times", grown, rows)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestNewerDatabaseIsFoundBeforeAnythingIsWritten(t *testing.T) {
+	newer := files(map[string]string{"0001_a.sql": "CREATE TABLE a (x BIGINT);", "0002_b.sql": "CREATE TABLE b (x BIGINT);"})
+	older := files(map[string]string{"0001_a.sql": "CREATE TABLE a (x BIGINT);"})
+	l, err := OpenLite(t.Context(), filepath.Join(t.TempDir(), "test.db"), LiteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, known := range []fs.FS{older, newer} {
+		if err := CheckVersion(t.Context(), l, known); err != nil {
+			t.Errorf("CheckVersion() of an empty database = %v", err)
+		}
+	}
+	if err := Migrate(t.Context(), l, newer); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckVersion(t.Context(), l, newer); err != nil {
+		t.Errorf("CheckVersion() of the same version = %v", err)
+	}
+	if err := CheckVersion(t.Context(), l, older); !errors.Is(err, errs.Precondition) {
+		t.Errorf("CheckVersion() of a newer database = %v, want precondition", err)
+	}
 }

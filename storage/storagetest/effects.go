@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"nexus/authzsvc/authz"
@@ -14,6 +15,7 @@ import (
 // effects are claims about what ties a write to its decision.
 var effects = []func(*kit){
 	everyWriteLeavesItsEffect,
+	everyEffectIsYieldedOnce,
 	effectIsToldAfterTheCommitOnly,
 	sequencesRiseByTenant,
 	versionCarriesTheSequenceOfItsEffect,
@@ -36,6 +38,30 @@ func (k *kit) told(d *authz.Decision) authz.Outcome {
 	k.gate.Conclude(k.Context(), d, nil)
 	all := k.notes.Outcomes()
 	return all[len(all)-1]
+}
+
+func everyEffectIsYieldedOnce(k *kit) {
+	var want []string
+	for _, path := range []string{"/a", "/b", "/c"} {
+		into := grant(k, k.dir(path).Write())
+		if _, err := k.files.Create(k.Context(), into, []byte("x"), storage.Condition{}); err != nil {
+			k.Fatal(err)
+		}
+		want = append(want, into.Decision().ID())
+	}
+	var got []string
+	for decision, err := range k.store.Effects(k.Context()) {
+		if err != nil {
+			k.Fatal(err)
+		}
+		if slices.Contains(want, decision) {
+			got = append(got, decision)
+		}
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		k.Errorf("effects of %q are yielded, want those of %q", got, want)
+	}
 }
 
 func everyWriteLeavesItsEffect(k *kit) {

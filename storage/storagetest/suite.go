@@ -24,7 +24,7 @@ func Run(t *testing.T, open func(t testing.TB) sqldb.DB) {
 	for _, claim := range slices.Concat(
 		names, lists, writes, folders, reserved, moves, deletes, versions, history, restores, owners, people, tuples, effects,
 		groups, sweeps, shared,
-		searches,
+		searches, changes,
 		blobs, staged,
 		keys, transfers,
 	) {

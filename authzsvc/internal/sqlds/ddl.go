@@ -60,7 +60,7 @@ func migrate(ctx context.Context, db *sqldb.Lite) error {
 			return err
 		}
 		if at > int64(len(versions)) {
-			return errs.New(errs.Unsupported, "the relationship tables have version %d, this program knows %d", at, len(versions))
+			return errs.New(errs.Precondition, "the relationship tables have version %d, this program knows %d: they need a newer program", at, len(versions))
 		}
 		for _, steps := range versions[at:] {
 			if err := run(ctx, tx, steps...); err != nil {

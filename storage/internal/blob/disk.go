@@ -5,6 +5,7 @@ import (
 	"os"
 	"syscall"
 
+	room "nexus/internal/disk" // disk is what the store asks of it
 	"nexus/internal/errs"
 )
 
@@ -52,15 +53,9 @@ func (osDisk) Rename(from, to string) error { return os.Rename(from, to) }
 
 func (osDisk) Remove(name string) error { return os.Remove(name) }
 
-func (osDisk) SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (osDisk) SyncDir(dir string) error { return room.SyncDir(dir) }
 
-func (osDisk) Free(dir string) (int64, error) { return Free(dir) }
+func (osDisk) Free(dir string) (int64, error) { return room.Free(dir) }
 
 // failed is what a caller gets when the disk refuses: a full disk is his to know, anything else the operator's.
 func failed(err error) error {

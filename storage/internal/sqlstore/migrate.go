@@ -22,3 +22,12 @@ func Migrate(ctx context.Context, db sqldb.DB) error {
 	}
 	return sqldb.Migrate(ctx, db, sub)
 }
+
+// CheckVersion refuses with errs.Precondition a database whose tables are newer than this program. It writes nothing.
+func CheckVersion(ctx context.Context, db *sqldb.Lite) error {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return sqldb.CheckVersion(ctx, db, sub)
+}

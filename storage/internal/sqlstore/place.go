@@ -33,9 +33,11 @@ var (
 		FROM dirs WHERE tenant = $1 AND path >= $2 AND path < $3`)
 	filesExtent = sqldb.SQL(`SELECT COALESCE(max(length(d.path) - length(replace(d.path, '/', ''))), 0), COALESCE(max(octet_length(d.path) + octet_length(f.name)), 0)
 		FROM dirs d JOIN files f ON f.dir = d.id WHERE d.tenant = $1 AND d.path >= $2 AND d.path < $3`)
-	placeUntil = sqldb.SQL(`SELECT dir, name FROM places WHERE id = $1 AND until = $2`)
-	lastPlace  = sqldb.SQL(`SELECT dir, name FROM places WHERE id = $1 ORDER BY until DESC LIMIT 1`)
-	living     = sqldb.SQL(`SELECT (SELECT count(*) FROM files WHERE dir = $1 AND version > 0) + (SELECT count(*) FROM dirs WHERE parent = $1 AND state < 3)`)
+	placeUntil  = sqldb.SQL(`SELECT dir, name FROM places WHERE id = $1 AND until = $2`)
+	lastPlace   = sqldb.SQL(`SELECT dir, name FROM places WHERE id = $1 ORDER BY until DESC LIMIT 1`)
+	placeBehind = sqldb.SQL(`SELECT dir FROM places WHERE id = $1 AND until > $2 ORDER BY until LIMIT 1`)
+	parentOf    = sqldb.SQL(`SELECT dir FROM files WHERE id = $1 UNION ALL SELECT parent FROM dirs WHERE id = $1`)
+	living      = sqldb.SQL(`SELECT (SELECT count(*) FROM files WHERE dir = $1 AND version > 0) + (SELECT count(*) FROM dirs WHERE parent = $1 AND state < 3)`)
 
 	discard = sqldb.SQL(`INSERT INTO trash (id, tenant, path, folder, state, seq, deleted, author, swept)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`)
@@ -109,6 +111,18 @@ func PlaceUntil(ctx context.Context, q sqldb.Q, id string, seq int64) (dir, name
 func LastPlace(ctx context.Context, q sqldb.Q, id string) (dir, name string, err error) {
 	err = q.Row(ctx, lastPlace, id).Scan(&dir, &name)
 	return dir, name, err
+}
+
+// PlaceBehind returns the folder that something stood in right after the change of sequence seq; ErrNoRows when it still stands there.
+func PlaceBehind(ctx context.Context, q sqldb.Q, id string, seq int64) (dir string, err error) {
+	err = q.Row(ctx, placeBehind, id, seq).Scan(&dir)
+	return dir, err
+}
+
+// ParentOf returns the folder that a file or folder stands in now; empty for a tenant's root.
+func ParentOf(ctx context.Context, q sqldb.Q, id string) (dir string, err error) {
+	err = q.Row(ctx, parentOf, id).Scan(&dir)
+	return dir, err
 }
 
 // Living counts the files and folders that exist directly in a folder: reserved names do not.

@@ -12,6 +12,7 @@ import (
 	"nexus/authzsvc/audit"
 	"nexus/cmd/nexus/internal/config"
 	"nexus/cmd/nexus/internal/node"
+	"nexus/internal/disk"
 	"nexus/internal/errs"
 	"nexus/internal/sqldb"
 	"nexus/storage"
@@ -76,7 +77,7 @@ func private(dir string) diagnosis {
 
 // freeSpace compares what is free with what the record holds back for the day the disk is full.
 func freeSpace(dir string, reserve int64) diagnosis {
-	free, err := storage.FreeBytes(dir)
+	free, err := disk.Free(dir)
 	if err != nil {
 		return diagnosis{"disk", warn, "free space cannot be told: " + err.Error(), ""}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 
@@ -27,6 +26,7 @@ func (a *app) serve() *cobra.Command {
 		Long: `Run the server on a data directory, which is made when missing. On an empty one the first admin key is printed
 once; with --admin-key-file it is written there instead. Every flag is also a setting of the YAML file (--config) and an
 environment variable: --policy-dir is policy-dir and NEXUS_POLICY_DIR. Flags win over the environment, that over the file.
+SIGHUP makes it read its certificate and its policies again.
 
 Settings:
 ` + config.Describe(),
@@ -50,7 +50,8 @@ func (a *app) runServer(ctx context.Context, c config.Config) (err error) {
 		DataDir: c.Data, PolicyDir: c.PolicyDir, Disabled: c.PolicyDisabled, History: c.History,
 		Limits: storage.Limits{Reserved: int(c.ReservedPaths)}, Version: Version, Log: log,
 		BlobGrace: c.BlobGrace, BlobCheck: c.BlobCheck,
-		Record: audit.Options{KeepFor: c.AuditKeep, KeepBytes: c.AuditKeepBytes, ReserveBytes: c.AuditReserve},
+		Record:    audit.Options{KeepFor: c.AuditKeep, KeepBytes: c.AuditKeepBytes, ReserveBytes: c.AuditReserve},
+		BackupDir: c.BackupDir, DiskReserve: c.DiskReserve, Ballast: c.DiskBallast, KeepChanges: c.ChangesKeep,
 	})
 	if err != nil {
 		return err
@@ -64,14 +65,16 @@ func (a *app) runServer(ctx context.Context, c config.Config) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, reload, err := listen(c, face.Proxies, log)
 	if err != nil {
-		return errs.New(errs.Unavailable, "cannot listen on %s", c.Listen).Because(err)
+		return err
 	}
 	if err := a.found(ctx, n, c); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	fmt.Fprintf(a.Out, "nexus %s serves %s on http://%s\n", Version, c.Data, listener.Addr())
+	stop := onHangUp(ctx, log, reload, func() error { return n.Service.ReloadPolicy(ctx) })
+	defer stop()
+	fmt.Fprintf(a.Out, "nexus %s serves %s on %s://%s\n", Version, c.Data, scheme(c), listener.Addr())
 	return server.Serve(ctx, listener)
 }
 
@@ -133,7 +136,11 @@ func faceOf(c config.Config, log *slog.Logger) (node.Face, error) {
 	if err != nil {
 		return node.Face{}, err
 	}
-	f := node.Face{Dialect: dialect, Log: log, BodyLimit: c.BodyLimit, UploadLimit: c.UploadLimit, RateKey: c.RateKey, RateAddress: c.RateAddress, DrainFor: c.DrainFor}
+	f := node.Face{
+		Dialect: dialect, Log: log, BodyLimit: c.BodyLimit, UploadLimit: c.UploadLimit,
+		RateKey: c.RateKey, RateAddress: c.RateAddress, DrainFor: c.DrainFor,
+		Origins: c.CORSOrigins, Streams: int(c.StreamsPerKey),
+	}
 	for _, text := range c.TrustedProxies {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {

@@ -30,7 +30,8 @@ func (a *app) verify(ctx context.Context, data string, o audit.VerifyOptions) (e
 	db, err := effectsOf(ctx, data)
 	if db != nil {
 		defer func() { err = errors.Join(err, db.Close()) }()
-		o.Effects = &audit.Effects{Of: storage.New(db, nil, nil, nil, clock.System{}).Effect}
+		store := storage.New(db, nil, nil, nil, clock.System{})
+		o.Effects = &audit.Effects{Of: store.Effect, All: store.Effects}
 	} else {
 		v.Effects = "not compared: " + describe(err)
 	}

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -40,6 +41,15 @@ type Config struct {
 	AuditKeep      time.Duration `koanf:"audit-keep"`
 	AuditKeepBytes int64         `koanf:"audit-keep-bytes"`
 	AuditReserve   int64         `koanf:"audit-reserve-bytes"`
+	BackupDir      string        `koanf:"backup-dir"`
+	DiskReserve    int64         `koanf:"disk-reserve"`
+	DiskBallast    int64         `koanf:"disk-ballast"`
+	ChangesKeep    time.Duration `koanf:"changes-keep"`
+	TLSCert        string        `koanf:"tls-cert"`
+	TLSKey         string        `koanf:"tls-key"`
+	InsecureListen bool          `koanf:"insecure-listen"`
+	CORSOrigins    []string      `koanf:"cors-origins"`
+	StreamsPerKey  int64         `koanf:"streams-per-key"`
 	DrainFor       time.Duration `koanf:"drain-for"`
 	LogLevel       string        `koanf:"log-level"`
 	LogFormat      string        `koanf:"log-format"`
@@ -61,7 +71,12 @@ var settings = []setting{
 	{"upload-limit", int64(5 << 30), "largest body of a PUT or PATCH on /api/files, in bytes"},
 	{"blob-grace", 24 * time.Hour, "how long contents stay that no version of a file names any more"},
 	{"blob-check", 30 * 24 * time.Hour, "how often the contents of long files are compared with their hashes; 0: never"},
-	{"trusted-proxies", []string{}, "networks (CIDR) whose X-Forwarded-For is believed"},
+	{"tls-cert", "", "file of the certificate, with its chain, to serve HTTPS with; read again when it changes"},
+	{"tls-key", "", "file of the certificate's key"},
+	{"trusted-proxies", []string{}, "networks (CIDR) of proxies that end TLS in front of this server: their X-Forwarded-For is believed"},
+	{"insecure-listen", false, "serve plain HTTP to other machines, without TLS and without a proxy that has it"},
+	{"cors-origins", []string{}, "origins, such as https://app.example, whose pages may call every route; * is every origin"},
+	{"streams-per-key", int64(16), "event streams that one key can have open at once"},
 	{"rate-key", float64(0), "operations a second of one key; 0: the built-in 20000, negative: no limit"},
 	{"rate-address", float64(0), "requests a second of one client address; 0: the built-in 20000, negative: no limit"},
 	{"policy-dir", "", "directory of your own *.rego policies"},
@@ -71,6 +86,10 @@ var settings = []setting{
 	{"audit-keep", time.Duration(0), "delete segments of the record older than this; 0: never"},
 	{"audit-keep-bytes", int64(0), "delete the oldest segments of the record beyond this total; 0: never"},
 	{"audit-reserve-bytes", int64(64 << 20), "room given back to the record when the disk is full"},
+	{"changes-keep", 30 * 24 * time.Hour, "how long changes can be followed from; older ones are forgotten"},
+	{"backup-dir", "", "directory for backups of the running server; without it there are none"},
+	{"disk-reserve", int64(256 << 20), "free bytes below which writes are refused; reads, deletes and administration go on"},
+	{"disk-ballast", int64(64 << 20), "bytes kept to be given up when the disk is full, so that deletes work; 0: none"},
 	{"drain-for", 10 * time.Second, "how long requests may still run at the end"},
 	{"log-level", "info", "debug, info, warn or error"},
 	{"log-format", "text", "text or json"},
@@ -90,6 +109,8 @@ func Flags(fs *pflag.FlagSet) {
 			fs.Int64(s.name, v, s.doc)
 		case float64:
 			fs.Float64(s.name, v, s.doc)
+		case bool:
+			fs.Bool(s.name, v, s.doc)
 		case time.Duration:
 			fs.Duration(s.name, v, s.doc)
 		case []string:
@@ -191,8 +212,14 @@ func (c Config) check() error {
 		return errs.New(errs.Invalid, "reserved-paths must be at least 1")
 	case c.History < 0 || c.AuditKeep < 0 || c.AuditKeepBytes < 0 || c.DrainFor < 0:
 		return errs.New(errs.Invalid, "history, audit-keep, audit-keep-bytes and drain-for must not be negative")
+	case c.DiskReserve < 0 || c.DiskBallast < 0:
+		return errs.New(errs.Invalid, "disk-reserve and disk-ballast must not be negative")
+	case c.ChangesKeep < 48*time.Hour: // the search index counts on a day
+		return errs.New(errs.Invalid, "changes-keep must be at least 48h")
+	case c.StreamsPerKey < 1:
+		return errs.New(errs.Invalid, "streams-per-key must be at least 1")
 	}
-	return nil
+	return errors.Join(c.checkListen(), c.checkOrigins())
 }
 
 // Describe returns every setting for people: its flag, variable, default and meaning.

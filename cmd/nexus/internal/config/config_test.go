@@ -38,11 +38,11 @@ func TestDefaultsAreUsable(t *testing.T) {
 }
 
 func TestFlagsOverEnvironmentOverFile(t *testing.T) {
-	c, err := load(t, "listen: file:1\ndata: from-file\nhistory: 48h\n", []string{"NEXUS_LISTEN=env:1", "NEXUS_DATA=from-env"}, "--listen", "flag:1")
+	c, err := load(t, "listen: 127.0.0.1:1\ndata: from-file\nhistory: 48h\n", []string{"NEXUS_LISTEN=127.0.0.1:2", "NEXUS_DATA=from-env"}, "--listen", "127.0.0.1:3")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != "flag:1" || c.Data != "from-env" || c.History != 48*time.Hour {
+	if c.Listen != "127.0.0.1:3" || c.Data != "from-env" || c.History != 48*time.Hour {
 		t.Errorf("Load() = %+v", c)
 	}
 }
@@ -76,9 +76,29 @@ func TestClientVariablesAreNoSettings(t *testing.T) {
 }
 
 func TestWrongValuesRefused(t *testing.T) {
-	for _, yaml := range []string{"dialect: french\n", "log-level: loud\n", "body-limit: 3\n", "history: soon\n", "data: ''\n"} {
+	for _, yaml := range []string{"dialect: french\n", "log-level: loud\n", "body-limit: 3\n", "history: soon\n", "data: ''\n", "disk-reserve: -1\n", "changes-keep: 1s\n",
+		"streams-per-key: 0\n", "cors-origins: [app.example]\n", "cors-origins: ['https://app.example/']\n", "tls-cert: a.pem\n", "tls-key: a.key\n", "listen: here\n"} {
 		if c, err := load(t, yaml, nil); err == nil {
 			t.Errorf("%s: Load() = %+v, want an error", yaml, c)
+		}
+	}
+}
+
+// TestPlainHTTPToOtherMachinesMustBeMeant: keys would cross the network in clear.
+func TestPlainHTTPToOtherMachinesMustBeMeant(t *testing.T) {
+	for _, listen := range []string{"0.0.0.0:8765", ":8765", "[::]:8765", "192.0.2.1:8765", "example.com:8765", "[::ffff:192.0.2.1]:1"} {
+		if c, err := load(t, "", nil, "--listen", listen); err == nil || !strings.Contains(err.Error(), "insecure-listen") {
+			t.Errorf("%s: Load() = %+v, %v, want it refused with a way out", listen, c, err)
+		}
+		for _, meant := range [][]string{{"--insecure-listen"}, {"--tls-cert", "a.pem", "--tls-key", "a.key"}, {"--trusted-proxies", "10.0.0.0/8"}} {
+			if _, err := load(t, "", nil, append(meant, "--listen", listen)...); err != nil {
+				t.Errorf("%s with %s: %v", listen, meant[0], err)
+			}
+		}
+	}
+	for _, listen := range []string{"127.0.0.1:0", "localhost:1", "[::1]:1", "127.0.0.9:1", "[::ffff:127.0.0.1]:1"} {
+		if _, err := load(t, "", nil, "--listen", listen); err != nil {
+			t.Errorf("%s: %v", listen, err)
 		}
 	}
 }

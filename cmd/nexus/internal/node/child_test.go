@@ -22,13 +22,19 @@ const (
 	envDieAt = "NODE_TEST_DIE_AT" // number of the writer's statement, from the write on, before which the child kills itself
 	envRound = "NODE_TEST_ROUND"  // tells the paths of one child from those of the next
 
-	childOpens = "opens"
-	childSteps = "steps" // writes one file
-	childLoads = "loads" // writes without end
+	envTarget = "NODE_TEST_TARGET" // of a backup; named after the phase in which the child waits
+
+	childOpens   = "opens"
+	childSteps   = "steps" // writes one file
+	childLoads   = "loads" // writes without end
+	childBacksUp = "backs up"
 )
 
 // child does what its role says on a directory that a kit has founded.
 func child(role string) int {
+	if role == childBacksUp {
+		return backUpAndSay(os.Getenv(envDir), os.Getenv(envTarget))
+	}
 	dieAt, _ := strconv.Atoi(os.Getenv(envDieAt))
 	var armed atomic.Int64
 	die := func(int, string) error {

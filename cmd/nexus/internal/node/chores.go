@@ -17,6 +17,7 @@ const (
 	sweepTrash       = "trash.sweep"
 	expireWorkspaces = "workspaces.expire"
 	sweepRelations   = "relations.sweep"
+	forgetChanges    = "changes.forget"
 	FollowFiles      = "search.index" // keeps the search index in step with the files
 )
 
@@ -24,6 +25,7 @@ const (
 var servants = []string{
 	sweepTrash, expireWorkspaces,
 	sweepRelations,
+	forgetChanges,
 	FollowFiles,
 	sweepBlobs, scrubBlobs,
 }
@@ -73,13 +75,30 @@ func (n *Node) chores() []chore {
 			}
 			return err
 		},
-	}}...)
+	}, n.forgetting()}...)
+}
+
+// forgetting is the chore of the changes.
+func (n *Node) forgetting() chore {
+	old := func() time.Time { return n.clock.Now().Add(-n.keepChanges) }
+	return chore{
+		name: forgetChanges, every: time.Minute,
+		waiting: func(ctx context.Context) ([]string, error) { return n.Store.Chores().Forgetting(ctx, old()) },
+		work: func(ctx context.Context, tenant string) (err error) {
+			for more := true; err == nil && more; {
+				more, err = step(ctx, n, forgetChanges, tenant, schema.Sweeper, schema.Tenant.Sweep, func(ctx context.Context, g schema.SweepTenant) (bool, error) {
+					return n.Store.Changes().Forget(ctx, g, old())
+				})
+			}
+			return err
+		},
+	}
 }
 
 // step asks the gate for the one who has role in tenant and does one step with what it gets.
 func step[G, R any](ctx context.Context, n *Node, op, tenant string, role schema.Role, need func(schema.Tenant) authz.Need[G], do func(context.Context, G) (R, error)) (r R, err error) {
 	who := schema.Servant(tenant, role)
-	g, d, err := authz.Ask(ctx, n.Service.Gate(), who, authz.Act{Op: op}, need(schema.Home(who)))
+	g, d, err := authz.Ask(ctx, n.Service.Gate(), who, authz.Act{Op: op, Durable: true}, need(schema.Home(who)))
 	if err != nil {
 		return r, err
 	}

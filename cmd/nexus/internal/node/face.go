@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"nexus/apiserver"
+	"nexus/apiserver/api"
 	"nexus/apiserver/authn"
+	"nexus/apiserver/events"
 	"nexus/apiserver/rest/files"
 	"nexus/apiserver/rpc"
 	"nexus/authzsvc"
 	"nexus/authzsvc/audit"
 	"nexus/authzsvc/authz"
+	"nexus/internal/errs"
 	"nexus/internal/ids"
 	"nexus/schema"
 	"nexus/storage"
@@ -26,6 +29,8 @@ type Face struct {
 	RateKey     float64
 	RateAddress float64
 	Proxies     []netip.Prefix
+	Origins     []string // whose pages may call every route
+	Streams     int      // that one key can have open
 	DrainFor    time.Duration
 	Log         *slog.Logger
 }
@@ -54,8 +59,14 @@ func (n *Node) Server(f Face) (*apiserver.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	streams, err := events.New(events.Config{
+		Table: n.Table, Guard: guard, PerKey: f.Streams, Log: f.Log, Observe: metrics.Operation, Turned: n.turnedStream,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return apiserver.New(apiserver.Config{
-		Faces: []apiserver.Face{face, contents}, Probes: []apiserver.Probe{{Name: "node", Ask: n.Ready}},
+		Faces: []apiserver.Face{face, contents, streams}, Probes: []apiserver.Probe{{Name: "node", Ask: n.Ready}}, Notice: n.Room.Notice, Origins: f.Origins,
 		Metrics: metrics, Log: f.Log, DrainTimeout: f.DrainFor,
 	})
 }
@@ -66,6 +77,11 @@ func (n *Node) turned(ctx context.Context, t rpc.Turned) {
 	_ = n.Service.Record().Refused(ctx, audit.Refusal{
 		Kind: t.Err.Kind, Reason: t.Err.Reason, Address: t.Address, Op: t.Operation, Key: t.Key,
 	})
+}
+
+// turnedStream is turned for streams.
+func (n *Node) turnedStream(ctx context.Context, why *errs.Error, via authz.Via) {
+	n.turned(ctx, rpc.Turned{Err: why, Operation: api.Follow.Name, Address: via.Address, Key: via.Key})
 }
 
 func rate(perSecond float64) authn.Rate {

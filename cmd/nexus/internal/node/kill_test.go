@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"iter"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"nexus/apiserver/api"
 	"nexus/authzsvc/audit"
-	"nexus/internal/sqldb"
 )
 
 const (
@@ -98,39 +96,16 @@ func (k *kit) mustBeSettled() {
 	}
 }
 
-var allEffects = sqldb.SQL(`SELECT decision FROM effects`)
-
 // mustVerify checks the whole record against itself and against what was committed.
 func (k *kit) mustVerify() audit.Report {
 	k.t.Helper()
 	ctx := context.Background()
 	r, err := audit.Verify(ctx, RecordDir(k.config.DataDir), audit.VerifyOptions{
 		Found:   func(f audit.Finding) { k.t.Errorf("record: %+v", f) },
-		Effects: &audit.Effects{Of: k.Store.Effect, All: k.effects},
+		Effects: &audit.Effects{Of: k.Store.Effect, All: k.Store.Effects},
 	})
 	if err != nil || r.Findings > 0 || r.Open > 0 {
 		k.t.Errorf("the record: %+v, %v", r, err)
 	}
 	return r
-}
-
-func (k *kit) effects(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		var all []string
-		err := k.DB.Each(ctx, allEffects, nil, func(r sqldb.Row) error {
-			var one string
-			err := r.Scan(&one)
-			all = append(all, one)
-			return err
-		})
-		if err != nil {
-			yield("", err)
-			return
-		}
-		for _, one := range all {
-			if !yield(one, nil) {
-				return
-			}
-		}
-	}
 }

@@ -20,6 +20,13 @@ func (n *Node) observe(r prometheus.Registerer) {
 	count("nexus_blobs_removed_bytes_total", "Bytes in those.", func() float64 { return float64(blobs().RemovedBytes) })
 	count("nexus_blobs_checked_total", "Contents compared with their hashes.", func() float64 { return float64(blobs().Checked) })
 	count("nexus_blobs_harmed_total", "Times that contents were found missing or changed.", func() float64 { return float64(blobs().Harmed) })
+	gauge("nexus_disk_free_bytes", "What is free where the data directory is.", func() float64 { return float64(n.Room.Free()) })
+	gauge("nexus_disk_refuses", "1 while operations are refused because the disk is full.", func() float64 {
+		if n.Room.Notice() != "" {
+			return 1
+		}
+		return 0
+	})
 	gauge("nexus_audit_healthy", "1 while decisions can be recorded.", func() float64 {
 		if n.Service.Record().Healthy() != nil {
 			return 0

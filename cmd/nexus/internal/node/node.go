@@ -3,6 +3,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,6 +19,8 @@ import (
 	"nexus/apiserver/ops"
 	"nexus/authzsvc"
 	"nexus/authzsvc/audit"
+	"nexus/cmd/nexus/internal/backup"
+	"nexus/cmd/nexus/internal/room"
 	"nexus/internal/clock"
 	"nexus/internal/errs"
 	"nexus/internal/sqldb"
@@ -38,6 +41,12 @@ type Config struct {
 	Log       *slog.Logger
 	Clock     clock.Clock // nil: the machine's
 	Lite      sqldb.LiteOptions
+
+	BackupDir   string // where backups of the running node are made; empty: none are
+	DiskReserve int64  // bytes that must be free for what adds; 0: none
+	Ballast     int64  // bytes given up when the disk is full; 0: none
+
+	KeepChanges time.Duration // how long changes can be followed from; 0: 30 days
 }
 
 // Node is one server without its listener. It is safe for concurrent use.
@@ -48,13 +57,17 @@ type Node struct {
 	Search      *storage.Search
 	Credentials *storage.Credentials
 	Table       *op.Table
+	Room        *room.Room
 
-	clock clock.Clock
-	grace time.Duration
-	check time.Duration
-	log   *slog.Logger
-	stop  context.CancelFunc
-	idle  chan error
+	grace       time.Duration
+	check       time.Duration
+	keepChanges time.Duration
+
+	backups *backup.Keeper
+	log     *slog.Logger
+	clock   clock.Clock
+	stop    context.CancelFunc
+	idle    chan error
 }
 
 // Files of a data directory.
@@ -90,7 +103,10 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, errs.New(errs.Invalid, "data directory %s cannot be made", c.DataDir).Because(err)
 	}
-	n := &Node{clock: c.Clock, grace: c.BlobGrace, check: c.BlobCheck, log: c.Log}
+	if err := backup.Unfinished(c.DataDir); err != nil {
+		return nil, err
+	}
+	n := &Node{clock: c.Clock, grace: c.BlobGrace, check: c.BlobCheck, log: c.Log, keepChanges: cmp.Or(c.KeepChanges, 30*24*time.Hour)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -107,6 +123,9 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 }
 
 func (n *Node) open(ctx context.Context, c Config) (err error) {
+	if err := storage.CheckVersion(ctx, n.DB); err != nil {
+		return err
+	}
 	n.Service, err = authzsvc.Open(ctx, authzsvc.Config{
 		Database: n.DB, RecordDir: RecordDir(c.DataDir), Operations: names(), PolicyDir: c.PolicyDir, Disabled: c.Disabled,
 		History: c.History, Record: c.Record, Clock: c.Clock, Log: c.Log,
@@ -146,10 +165,29 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := n.equip(c); err != nil {
+		return err
+	}
 	n.Table = op.NewTable(n.Service.Gate())
 	n.Table.Standing(n.Credentials.Stands)
+	n.Table.Within(n.Room)
 	answers := inquiry{n.Service, n.Store.Names()}
-	return ops.Fill(n.Table, ops.Deps{Store: n.Store, Search: n.Search, Inquiry: answers, Record: record{answers}, Info: info(c), Cursors: cursors})
+	return ops.Fill(n.Table, ops.Deps{Store: n.Store, Search: n.Search, Inquiry: answers, Record: record{answers}, Info: info(c), Backups: n.backups, Cursors: cursors})
+}
+
+// equip opens what keeps an eye on the data directory: how full it is, and copies of it.
+func (n *Node) equip(c Config) (err error) {
+	n.Room, err = room.New(room.Options{
+		Dir: c.DataDir, Reserve: c.DiskReserve, Ballast: c.Ballast, LastGasp: n.Service.Record().OnReserve, Clock: c.Clock, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	source := backup.Source{
+		Dir: c.DataDir, DB: n.DB, Record: n.Service.Record(), Pause: n.Store.Blobs().Pause, Program: c.Version, Clock: c.Clock,
+	}
+	n.backups = backup.NewKeeper(c.BackupDir, source, c.Log)
+	return nil
 }
 
 // rememberedKeys bounds the holders of keys that are kept in memory: a few hundred bytes each.
@@ -164,6 +202,7 @@ func (n *Node) run(log *slog.Logger) {
 		return n.Credentials.Run(ctx, func(err error) { log.Warn("last uses of keys could not be written", "error", err) })
 	})
 	all.Go(func() error { return n.work(ctx, log) })
+	all.Go(func() error { return n.Room.Run(ctx) })
 	go func() { n.idle <- all.Wait() }()
 }
 
@@ -182,6 +221,9 @@ func (n *Node) Close() error {
 	}
 	if n.Search != nil {
 		n.Search.Close()
+	}
+	if n.backups != nil {
+		n.backups.Close()
 	}
 	if n.Service != nil {
 		all = append(all, n.Service.Close())

@@ -20,13 +20,12 @@ import (
 )
 
 func TestEveryOperationIsRecordedWithItsReasons(t *testing.T) {
-	k := newKit(t, Config{})
-	k.write(k.admin, "/sample/file.txt", "x")
-	k.do(k.admin, "mkdir", `{"path":"/sample/folder"}`)
+	k := newKit(t, Config{BackupDir: t.TempDir()})
 	for _, o := range k.Table.All() {
 		if o.Public {
 			continue
 		}
+		k.samples()
 		params, err := json.Marshal(o.Sample)
 		if err != nil {
 			t.Fatal(err)
@@ -56,27 +55,46 @@ func TestEveryOperationIsRecordedWithItsReasons(t *testing.T) {
 	k.mustVerify()
 }
 
-// invoke calls an operation by its shape.
+// invoke calls an operation by its shape. A stream of events is left at the first one.
 func invoke(o *op.Operation, who authz.Principal, params json.RawMessage) (any, error) {
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
 	switch o.Shape {
 	case op.Upload:
-		return o.Receive(context.Background(), who, params, strings.NewReader("body"))
+		return o.Receive(ctx, who, params, strings.NewReader("body"))
 	case op.Stream:
-		return nil, o.Send(context.Background(), who, params, drain{})
+		return nil, o.Send(ctx, who, params, drain{leave})
 	}
-	return o.Invoke(context.Background(), who, params)
+	return o.Invoke(ctx, who, params)
 }
 
-// drain is a sink that takes everything.
-type drain struct{}
+// drain is a sink that takes everything, and leaves after the first event.
+type drain struct{ leave func() }
 
 func (drain) Write(p []byte) (int, error) { return len(p), nil }
 
-func (drain) Event(any) error { return nil }
+func (d drain) Event(any) error {
+	d.leave()
+	return nil
+}
 
 func (drain) Content(c op.Content) error {
 	_, err := io.Copy(io.Discard, c.Body)
 	return err
+}
+
+// samples sees to it that there is what the samples of the contracts are about, whatever an operation has made of it.
+func (k *kit) samples() {
+	for _, call := range [][2]string{
+		{"write", writeParams("/sample/file.txt", "x")},
+		{"write", writeParams("/sample/deleted.txt", "x")},
+		{"delete", `{"path":"/sample/deleted.txt"}`},
+		{"mkdir", `{"path":"/sample/folder"}`},
+		{"register_workspace", `{"path":"/sample/workspace"}`},
+		{"workspace_snapshot", `{"workspace_path":"/sample/workspace"}`},
+	} {
+		_, _ = k.try(k.admin, call[0], call[1]) // what is there already is there
+	}
 }
 
 func mustBeReasoned(t *testing.T, d *authz.Decided, base authz.Ref, allowed bool) {

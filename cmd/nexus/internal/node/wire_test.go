@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -18,6 +19,7 @@ type wire struct {
 	url    string
 	client *http.Client
 	roots  []string // platform keys that took the first one's place, the newest last
+	stop   func()   // the server, and waits until it has
 }
 
 func newWire(t *testing.T, c Config) *wire {
@@ -29,7 +31,14 @@ func newWire(t *testing.T, c Config) *wire {
 func newWireBehind(t *testing.T, c Config, proxies ...netip.Prefix) *wire {
 	t.Helper()
 	w := &wire{kit: newKit(t, c), client: &http.Client{Transport: &http.Transport{}}}
-	server, err := w.Server(Face{Log: slog.New(slog.DiscardHandler), Proxies: proxies})
+	w.serve(t, proxies...)
+	return w
+}
+
+// serve serves the kit's node until the test ends. A key can have two streams.
+func (w *wire) serve(t *testing.T, proxies ...netip.Prefix) {
+	t.Helper()
+	server, err := w.Server(Face{Log: slog.New(slog.DiscardHandler), Proxies: proxies, Streams: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,15 +49,15 @@ func newWireBehind(t *testing.T, c Config, proxies ...netip.Prefix) *wire {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ctx, l) }()
-	t.Cleanup(func() {
+	w.stop = sync.OnceFunc(func() {
 		w.client.CloseIdleConnections()
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 	})
+	t.Cleanup(w.stop)
 	w.url = "http://" + l.Addr().String() + "/api/nfs/"
-	return w
 }
 
 // header is one that a request carries beside its key.

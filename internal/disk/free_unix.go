@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package blob
+package disk
 
 import "syscall"
 

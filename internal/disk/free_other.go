@@ -1,8 +1,8 @@
 //go:build !linux && !darwin
 
-package blob
+package disk
 
 import "errors"
 
-// Free is not known here.
+// Free returns errors.ErrUnsupported.
 func Free(string) (int64, error) { return 0, errors.ErrUnsupported }
