@@ -63,7 +63,6 @@ func All() []op.Decl {
 		CreateKey.Decl, ListKeys.Decl, GetKey.Decl, RevokeKey.Decl, UpdateKey.Decl,
 		ListUsers.Decl, DisableUser.Decl, EnableUser.Decl, TransferUser.Decl,
 		Whoami.Decl, Health.Decl, Status.Decl,
-		CreateKey.Decl, Whoami.Decl, Health.Decl, Status.Decl,
 		StartBackup.Decl, BackupStatus.Decl, Follow.Decl,
 		Decisions.Decl, ExplainDecision.Decl,
 	}
