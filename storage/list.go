@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -25,7 +27,7 @@ type ListOptions struct {
 	Details   bool      // all that is known of an entry; otherwise its path, tenant and kind alone
 	Limit     int       // entries of a page; 0: the whole list, which is an error when it has more than MaxList
 	From      ListPlace // of a page: the Next of the one before it
-	Bounds    Bounds    // of a page
+	Bounds    Bounds    // of a page; of the whole list, its Time alone
 }
 
 // ListPlace is where the walk of a list goes on. The zero ListPlace is its beginning.
@@ -143,16 +145,12 @@ type listing struct {
 	place   ListPlace // how far the page has come
 	entries []Entry
 	ids     []string // of the entries that are files, empty for folders
-	err     error    // the whole list is too long
+	full    bool     // the whole list has more than MaxList entries
 }
 
 // run walks until the page is full or the walk's bounds are reached.
 func (l *listing) run(ctx context.Context) error {
-	first := listPage
-	if l.o.Limit > 0 {
-		l.bound()
-		first = min(max(fewCandidates, l.o.Limit+1), listPage)
-	}
+	first := l.bound()
 	s := l.within()
 	if l.place.At == "" {
 		l.place.At = s.from
@@ -177,7 +175,25 @@ func (l *listing) run(ctx context.Context) error {
 	default:
 		err = l.children(ctx, s, first)
 	}
-	return firstErr(err, l.err)
+	if l.full || l.o.Limit == 0 && l.place.At < s.to {
+		err = firstErr(err, tooLong())
+	}
+	return err
+}
+
+// bound makes the walk return in time, and returns how many candidates it begins with.
+func (l *listing) bound() (first int) {
+	if l.o.Limit == 0 {
+		l.end = time.Now().Add(cmp.Or(l.o.Bounds.Time, wholeTime))
+		return listPage
+	}
+	l.rows, l.end = l.bounds.Rows, time.Now().Add(l.bounds.Time)
+	return min(max(fewCandidates, l.o.Limit+1), listPage)
+}
+
+func tooLong() error {
+	return errs.New(errs.Exhausted, "the list has more than %d entries, or takes too long: ask page by page with limit and cursor, list a folder further down, or give a prefix", MaxList).
+		Marked(errs.NotValid)
 }
 
 // within returns what the list is about: all below its root that begins with its prefix.
@@ -228,8 +244,7 @@ func (l *listing) show(c walked) bool {
 	case l.o.Limit > 0 && len(l.entries) == l.o.Limit:
 		return false
 	case l.o.Limit == 0 && len(l.entries) == MaxList:
-		l.err = errs.New(errs.Exhausted, "more than %d entries: ask page by page with limit and cursor, list a folder further down, or give a prefix", MaxList).
-			Marked(errs.NotValid)
+		l.full = true
 		return false
 	}
 	l.place.Shown = c.key

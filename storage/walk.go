@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"nexus/authzsvc/authz"
 	"nexus/internal/paths"
 	"nexus/internal/sqldb"
 	"nexus/schema"
@@ -76,17 +77,17 @@ type Bounds struct {
 const (
 	PageRows   = 100_000
 	PageTime   = 50 * time.Millisecond
-	PagePlaces = 2_000
+	PagePlaces = 3_000
 	PageGrants = 25_000
 )
+
+// wholeTime is how long a list may take that is not paged: its decision must not grow old meanwhile.
+const wholeTime = authz.Lifetime - 2*time.Second
 
 // or returns b with the default in place of what is 0.
 func (b Bounds) or() Bounds {
 	return Bounds{cmp.Or(b.Rows, PageRows), cmp.Or(b.Time, PageTime), cmp.Or(b.Places, PagePlaces), cmp.Or(b.Grants, PageGrants)}
 }
-
-// bound makes the walk return once it has looked at so much, or for so long.
-func (w *walk) bound() { w.rows, w.end = w.bounds.Rows, time.Now().Add(w.bounds.Time) }
 
 // reached reports whether the walk is to return.
 func (w *walk) reached() bool {

@@ -13,6 +13,9 @@ import (
 	"nexus/internal/errs"
 )
 
+// step is what the length of a place is made a multiple of, so that a cursor does not tell how long a hidden name is.
+const step = 128
+
 // KeySize is the length of a key in bytes.
 const KeySize = 32
 
@@ -48,6 +51,9 @@ func (s *Sealer) Seal(question string, place any) (string, error) {
 	raw, err := json.Marshal(place)
 	if err != nil {
 		return "", errs.New(errs.Internal, "seal a cursor").Because(err)
+	}
+	for len(raw)%step != 0 {
+		raw = append(raw, ' ')
 	}
 	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, raw, []byte(question))), nil
 }

@@ -34,6 +34,18 @@ func TestPlaceComesBackForTheSameQuestion(t *testing.T) {
 	}
 }
 
+func TestCursorDoesNotTellHowLongItsPlaceIs(t *testing.T) {
+	s := sealer(t)
+	short, err := s.Seal("q", place{"/", "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := s.Seal("q", place{"/a/longer/path", "and a longer name"})
+	if err != nil || len(short) != len(long) {
+		t.Errorf("cursors of %d and %d bytes, %v, want equal ones", len(short), len(long), err)
+	}
+}
+
 func TestCursorOfAnotherQuestionKeyOrHandRefused(t *testing.T) {
 	s := sealer(t)
 	token, err := s.Seal("files.list alice /a", place{"/a/", "b"})

@@ -267,7 +267,7 @@ func (f *forest) grant(r *rand.Rand, c *gatetest.Clock, links bool) {
 		}
 		object := f.at(strings.TrimSuffix(pick(r, f.keys), "/")).Named().Ref
 		u := allow(object, pick(r, []string{"direct_viewer", "direct_editor", "direct_owner"}), f.who.Base)
-		switch r.IntN(8) {
+		switch r.IntN(7) {
 		case 0:
 			u.Subject, u.SubjectRelation = inner, "member"
 		case 1:
@@ -278,24 +278,27 @@ func (f *forest) grant(r *rand.Rand, c *gatetest.Clock, links bool) {
 			u.Expires = c.Now().Add(time.Minute)
 		case 4:
 			u.Expires = c.Now().Add(time.Hour)
-		case 5:
-			if links {
-				to := f.at(strings.TrimSuffix(pick(r, f.keys), "/"))
-				if u = allow(object, "link", to.Named().Ref); !to.Folder || f.refused(u) {
-					continue
-				}
-			}
 		}
 		updates = append(updates, u)
 	}
 	f.relate(updates...)
+	if links {
+		f.link(r, updates[2:])
+	}
 	c.Advance(2 * time.Minute)
 }
 
-// refused reports whether the rules of relationships refuse u, such as a link that makes a circle.
-func (f *forest) refused(u relations.Update) bool {
-	err := f.db.Tx(context.Background(), func(ctx context.Context, tx sqldb.Tx) error { return f.service.Writer().Write(ctx, tx, u) })
-	return err != nil
+// link links files and folders to what was granted, where that is a folder and the rules of relationships allow it.
+func (f *forest) link(r *rand.Rand, granted []relations.Update) {
+	for _, u := range granted {
+		object := f.at(strings.TrimSuffix(pick(r, f.keys), "/")).Named().Ref
+		err := f.db.Tx(context.Background(), func(ctx context.Context, tx sqldb.Tx) error {
+			return f.service.Writer().Write(ctx, tx, allow(object, "link", u.Resource))
+		})
+		if err != nil && !errors.Is(err, errs.Invalid) && !errors.Is(err, errs.Precondition) {
+			f.Fatal(err)
+		}
+	}
 }
 
 func (f *forest) group() authz.Ref {

@@ -9,6 +9,7 @@ import (
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/gatetest"
 	"nexus/authzsvc/relations"
+	"nexus/internal/errs"
 	"nexus/internal/ids"
 	"nexus/internal/sqldb"
 	"nexus/schema"
@@ -28,6 +29,8 @@ var lists = []func(*kit){
 	pagesOfEverySizeAreTheList,
 	pageOfNoGrantsLooksAtNothing,
 	longListsArePaged,
+	listThatTakesTooLongIsAnError,
+	refusedFolderHidesNothingBelow,
 }
 
 // fill makes files, or folders, in the root without a decision for each, as imports do.
@@ -229,4 +232,34 @@ func longListsArePaged(k *kit) {
 	if l := decided[len(decided)-1].Listed; l == nil || l.Last || l.Count != 2 {
 		k.Errorf("recorded %+v, want two entries of a list that goes on", l)
 	}
+}
+
+func listThatTakesTooLongIsAnError(k *kit) {
+	k.fill(number("/f%04d", 1500), false)
+	o := storage.ListOptions{Recursive: true, Bounds: storage.Bounds{Time: 1}}
+	page, err := k.files.List(k.Context(), k.scope(), k.at("/"), o)
+	k.mustFail("the whole list", err, errs.Exhausted, errs.NotValid)
+	if len(page.Entries) > 0 || !strings.Contains(errs.Public(err), "limit and cursor") {
+		k.Errorf("%d entries, %v, want an error that says what to do", len(page.Entries), err)
+	}
+	o.Limit = 10_000
+	if all, pages := k.pages("/", o); len(all) != 1500 || pages < 2 {
+		k.Errorf("%d entries in %d pages, want 1500 in some", len(all), pages)
+	}
+}
+
+// refusedFolderHidesNothingBelow: a rule that refuses the folder that is listed is no rule about what stands in it, also where
+// the right to that comes from further up.
+func refusedFolderHidesNothingBelow(k *kit) {
+	k.mustPut("/a/b/c", "x")
+	id := k.at("/a").Anchor
+	k.gate, _ = gatetest.Config{
+		RefuseObject: func(op string, o authz.Named) bool { return op == "files.read" && o.Name == "/a/b" },
+		Roots:        func([]authz.Ref, string) []string { return []string{id} },
+	}.Gate(k)
+	for _, places := range []int{-1, 10} { // grants that are passed by, and those that are gone to
+		k.mustList("/a/b", storage.ListOptions{Recursive: true, Bounds: storage.Bounds{Places: places}}, "/a/b/c")
+		k.mustList("/a", storage.ListOptions{Recursive: true, Bounds: storage.Bounds{Places: places}}, "/a/b/", "/a/b/c")
+	}
+	k.mustExist(true, "/a/b")
 }

@@ -43,10 +43,11 @@ func (s *sifting) walk(ctx context.Context) (err error) {
 	return err
 }
 
-// What reading from the side of the grants may cost, in units of one grant read: half a unit for each row, which costs more
-// than that to read, so that giving up costs little.
+// What reading from the side of the grants may cost, in units of one grant read: half of what it costs to read the rows, so
+// that giving up costs less than what it is for.
 const (
-	queryCost = 12 // a query that finds little
+	rowCost   = 4  // half of what it costs to find out whether one row is granted
+	queryCost = 40 // a query that finds little
 	spare     = 256
 )
 
@@ -60,7 +61,7 @@ type grants struct {
 // fromGrants decides from the side of the principal: it reads all that is granted to it directly. It gives up, and returns
 // false, when reading the rows is cheaper or when not all subject sets that may be granted to are known.
 func (s *sifting) fromGrants(ctx context.Context, own []Leaf, rows []row, open []int, pass []bool) (bool, error) {
-	budget, within := len(open)/2+spare, spanOf(rows, open)
+	budget, within := rowCost*len(open)+spare, spanOf(rows, open)
 	for _, leaf := range own {
 		g, ok := s.granted[leaf.Relation]
 		if !ok || !g.has(within) {

@@ -14,6 +14,11 @@
 // A writer raises the stamps before it commits, and the head is published after the commit. A reader takes the head first
 // and compares stamps last. So whatever was acknowledged before a question has raised its stamps before the comparison.
 //
+// # Lists
+//
+// Sift decides many members at once, at one revision, from the folders they stand in and from what is granted to the
+// principal directly. Granted says where alone a member can pass, so that a walk need not look elsewhere; it decides nothing.
+//
 // # To cache a new definition
 //
 // Write it in the product's schema: spice.ShapeOf proves from the compiled schema for which permissions the rule is sound,
