@@ -181,8 +181,8 @@ func (w *wire) get(key, path string, more ...header) (int, string) {
 func TestStreamEndsWithTheRightToIt(t *testing.T) {
 	w := newWire(t, Config{})
 	w.key("carol") // so that the tenant has another member
-	id := w.relate(w.admin, []string{"group", "eng"}, "member", []string{"tenant", "default"})
 	w.relate(w.admin, []string{"user", "dave"}, "member", []string{"group", "eng"})
+	id := w.relate(w.admin, []string{"group", "eng"}, "member", []string{"tenant", "default"})
 	s := w.follow(t, w.root.Secret, api.EventsParams{})
 	dave := w.streamOf(user("dave"))
 	w.write(w.admin, "/x", "x")

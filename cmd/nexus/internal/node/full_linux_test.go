@@ -83,8 +83,9 @@ func TestFullDiskRefusesWhatAddsAndTakesDeletes(t *testing.T) {
 		_, err := os.Stat(filepath.Join(dir, "ballast"))
 		return err == nil
 	}
+	body := strings.Repeat("x", 10<<10)
 	for n := range 3 {
-		k.write(k.admin, fmt.Sprintf("/full/%d", n), strings.Repeat("x", 1<<20))
+		k.write(k.admin, fmt.Sprintf("/full/%d", n), body)
 	}
 	grant := k.share("alice", "direct_viewer", "/full")
 	if !ballast() || k.Room.Notice() != "" {
@@ -95,7 +96,7 @@ func TestFullDiskRefusesWhatAddsAndTakesDeletes(t *testing.T) {
 	until(t, "writes are refused below the mark", func() bool { return k.Room.Notice() != "" })
 	k.mustRefuse("write", writeParams("/full/new", "x"))
 	k.mustRefuse("mkdir", `{"path":"/more"}`)
-	k.mustRead(user("alice"), "/full/1", strings.Repeat("x", 1<<20))
+	k.mustRead(user("alice"), "/full/1", body)
 	k.do(k.admin, "delete", `{"path":"/full/0"}`)
 	k.do(k.admin, "audit_list", `{}`)
 	if !ballast() {

@@ -94,7 +94,7 @@ func TestDataDirectoryOfAnOlderProgramIsMigrated(t *testing.T) {
 func TestDataDirectoryOfANewerProgramIsRefusedAndLeftAlone(t *testing.T) {
 	for part, newer := range map[string]string{
 		"domain":        "INSERT INTO migrations_main (version_id, is_applied) VALUES (99999, 1)",
-		"relationships": "UPDATE rel_meta SET val = '99' WHERE name = 'version'",
+		"relationships": "UPDATE rel_meta SET val = val + 90 WHERE name = 'version'",
 	} {
 		t.Run(part, func(t *testing.T) {
 			k := newKit(t, Config{})
@@ -122,7 +122,7 @@ func TestDataDirectoryOfANewerProgramIsRefusedAndLeftAlone(t *testing.T) {
 			if _, err := backup.Restore(t.Context(), target, data, quiet); part == "domain" && !errors.Is(err, errs.Precondition) {
 				t.Errorf("Restore of a newer backup = %v, want precondition", err)
 			}
-			run(t, k.config.DataDir, "DELETE FROM migrations_main WHERE version_id = 99999; UPDATE rel_meta SET val = '1' WHERE name = 'version'")
+			run(t, k.config.DataDir, "DELETE FROM migrations_main WHERE version_id = 99999; UPDATE rel_meta SET val = val % 90 WHERE name = 'version'")
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"nexus/apiserver/api"
 	"nexus/apiserver/op"
@@ -20,7 +21,7 @@ import (
 )
 
 func TestEveryOperationIsRecordedWithItsReasons(t *testing.T) {
-	k := newKit(t, Config{BackupDir: t.TempDir()})
+	k := newKit(t, Config{BackupDir: t.TempDir(), Record: audit.Options{CoalesceFor: -1}})
 	for _, o := range k.Table.All() {
 		if o.Public {
 			continue
@@ -92,6 +93,7 @@ func (k *kit) samples() {
 		{"mkdir", `{"path":"/sample/folder"}`},
 		{"register_workspace", `{"path":"/sample/workspace"}`},
 		{"workspace_snapshot", `{"workspace_path":"/sample/workspace"}`},
+		{"rebac_create", relateParams([]string{"user", "sample-reader"}, "member", []string{"group", "sample-group"}, time.Time{})},
 	} {
 		_, _ = k.try(k.admin, call[0], call[1]) // what is there already is there
 	}
