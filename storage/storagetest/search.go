@@ -497,10 +497,6 @@ func recordNamesTheFilesThatGrepShows(k *kit) {
 
 func indexFollowsTheFilesOfAServantAlone(k *kit) {
 	s := k.search()
-	var none schema.ReindexTenant
-	if _, err := s.Index(k.Context(), none); err == nil {
-		k.Error("Index took a grant that nobody gave")
-	}
 	k.found("other")
 	k.mustPut("/f", "needle")
 	k.index(s, "other")
