@@ -32,6 +32,9 @@ func (w *wire) populate() (tuple string) {
 	w.put(root, "/sample/workspace/f", "sample")
 	w.mustAnswer(0, root, "workspace_snapshot", `{"workspace_path":"/sample/workspace"}`)
 	w.mustAnswer(0, root, "workspace_snapshot", `{"workspace_path":"/sample/workspace"}`)
+	w.post(root, "admin_enable_user", `{"user_id":"sample-user"}`)
+	w.userKey("sample-user", "default")
+	w.userKey("sample-heir", "default")
 	w.tuple(root, `{"subject":["user","sample-reader"],"relation":"member","object":["group","sample-group"]}`)
 	w.tuple(root, `{"subject":["user","sample-owner"],"relation":"direct_viewer","object":["file","/sample/file.txt"]}`)
 	return w.tuple(root, `{"subject":["user","sample-editor"],"relation":"direct_editor","object":["file","/sample/file.txt"]}`)
@@ -46,7 +49,7 @@ var measured = regexp.MustCompile(`"revision":"\d+"`)
 // TestWhatIsThereAnswersAStrangerAsWhatIsNot asks every operation with the parameters of its sample in two worlds: in one
 // everything exists that samples are about, in the other nothing does. A stranger's answers are the same, byte for byte.
 func TestWhatIsThereAnswersAStrangerAsWhatIsNot(t *testing.T) {
-	full, empty := newWire(t, Config{}), newWire(t, Config{})
+	full, empty := newWire(t, Config{BackupDir: t.TempDir()}), newWire(t, Config{BackupDir: t.TempDir()})
 	tuple := full.populate()
 	eve, eveToo := full.userKey("eve", "default"), empty.userKey("eve", "default")
 	for _, o := range full.Table.All() {
@@ -58,6 +61,8 @@ func TestWhatIsThereAnswersAStrangerAsWhatIsNot(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			key := full.do(full.admin, "admin_create_key", `{"user_id":"sample-keeper","name":"sample"}`).(api.NewKey).KeyID
+			raw = []byte(strings.Replace(string(raw), `"key_id":""`, `"key_id":"`+key+`"`, 1))
 			sample := strings.ReplaceAll(string(raw), "sample-tuple", tuple)
 			there := measured.ReplaceAllString(full.post(eve, o.Method, sample), "")
 			missing := measured.ReplaceAllString(empty.post(eveToo, o.Method, sample), "")

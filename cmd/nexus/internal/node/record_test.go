@@ -31,6 +31,10 @@ func TestEveryOperationIsRecordedWithItsReasons(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		_, _ = k.try(k.admin, "admin_enable_user", `{"user_id":"sample-user"}`) // an operation before may have disabled him
+		k.do(k.admin, "admin_create_key", `{"user_id":"sample-heir","name":"sample"}`)
+		made := k.do(k.admin, "admin_create_key", `{"user_id":"sample-user","name":"sample"}`).(api.NewKey)
+		params = []byte(strings.Replace(string(params), `"key_id":""`, `"key_id":"`+made.KeyID+`"`, 1))
 		_, err = invoke(o, user("stranger"), params)
 		if err != nil && !errors.Is(err, errs.Denied) {
 			t.Errorf("%s by a stranger: %v", o.Name, err)
