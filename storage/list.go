@@ -1,10 +1,8 @@
 package storage
 
 import (
-	"cmp"
 	"context"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -82,7 +80,7 @@ func (f *Files) walk(s schema.ReadFiles, a schema.Address, b Bounds) (*walk, err
 	if tenant != a.Tenant {
 		return nil, errs.Bug("a list of tenant %s in the scope of tenant %s", a.Tenant, tenant)
 	}
-	return &walk{db: f.s.db, scope: s, tenant: tenant, bounds: b.or()}, nil
+	return &walk{db: f.s.db, scope: s, tenant: tenant, meets: []authz.Obligation{noValues}, bounds: b.or()}, nil
 }
 
 // listOne is the list of a path that is no folder: the file itself, for who may read it, or nothing.
@@ -150,7 +148,7 @@ type listing struct {
 
 // run walks until the page is full or the walk's bounds are reached.
 func (l *listing) run(ctx context.Context) error {
-	first := l.bound()
+	first := l.bound(l.o.Limit, l.o.Bounds.Time)
 	s := l.within()
 	if l.place.At == "" {
 		l.place.At = s.from
@@ -179,16 +177,6 @@ func (l *listing) run(ctx context.Context) error {
 		err = firstErr(err, tooLong())
 	}
 	return err
-}
-
-// bound makes the walk return in time, and returns how many candidates it begins with.
-func (l *listing) bound() (first int) {
-	if l.o.Limit == 0 {
-		l.end = time.Now().Add(cmp.Or(l.o.Bounds.Time, wholeTime))
-		return listPage
-	}
-	l.rows, l.end = l.bounds.Rows, time.Now().Add(l.bounds.Time)
-	return min(max(fewCandidates, l.o.Limit+1), listPage)
 }
 
 func tooLong() error {

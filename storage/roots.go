@@ -14,6 +14,11 @@ import (
 // below another.
 type roots struct{ all []walked }
 
+// files reports whether all of them are files.
+func (r *roots) files() bool {
+	return !slices.ContainsFunc(r.all, func(c walked) bool { return c.folder })
+}
+
 // findRoots returns where the roots of these ids stand. Ids of what is gone, is in the trash or does not exist yet stand
 // nowhere.
 func findRoots(ctx context.Context, db sqldb.Q, ids []string) (*roots, error) {

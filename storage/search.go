@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"nexus/internal/sqldb"
 	"nexus/schema"
 	"nexus/storage/internal/lines"
-	"nexus/storage/internal/sqlstore"
 	"nexus/storage/internal/trigram"
 )
 
@@ -122,15 +122,17 @@ const (
 	CutUnreadable Cut = "unreadable" // a file could not be read
 )
 
-// GrepPlace is where a grep goes on: behind the file called Name in Folder, after the lines behind Line of that file when File
-// names it. The zero GrepPlace is the begin.
+// GrepPlace is where a grep goes on. The zero GrepPlace is its beginning.
 type GrepPlace struct {
-	Folder, Name string
-	File         string
-	Line         int
+	At   string `json:"a,omitempty"` // the key at which to begin
+	File string `json:"f,omitempty"` // id of the file before it, of which the lines behind Line come first
+	Line int    `json:"l,omitempty"`
 }
 
-// Found is what a grep found, in order of folder, name and line. Next is where to go on; nil when nothing follows. A grep that
+// path is that of File.
+func (p GrepPlace) path() string { return strings.TrimSuffix(p.At, past("")) }
+
+// Found is what a grep found, in order of path and line. Next is where to go on; nil when nothing follows. A grep that
 // is cut and has no Next has left out what none will find.
 type Found struct {
 	Hits []Hit
@@ -141,20 +143,17 @@ type Found struct {
 // Grep searches the contents of the files at and below a that the scope admits. Files whose values are to be masked are not
 // searched: whether a value matches would tell it. The record names every file of which a line is returned.
 func (f *Search) Grep(ctx context.Context, s schema.ReadFiles, a schema.Address, q *Grep, from GrepPlace) (Found, error) {
-	tenant, err := s.Tenant()
+	w, err := f.s.Files().walk(s, a, Bounds{})
 	if err != nil {
 		return Found{}, err
 	}
-	if tenant != a.Tenant {
-		return Found{}, errs.Bug("a search of tenant %s in the scope of tenant %s", a.Tenant, tenant)
-	}
+	w.meets = nil // lines are values
 	if err := f.slot(ctx); err != nil {
 		return Found{}, err
 	}
 	defer f.slots.Release(1)
 	s.KeepIDs()
-	end := time.Now().Add(f.time)
-	g := &grepping{f: f, scope: s, root: a, q: q, from: from, at: from, end: end, bytes: f.bytes, seen: map[string]bool{}}
+	g := &grepping{f: f, walk: w, root: a, q: q, from: from, at: from, end: time.Now().Add(f.time), bytes: f.bytes}
 	if err := g.run(ctx); err != nil {
 		return Found{}, err
 	}
@@ -181,9 +180,4 @@ func (f *Search) contents(ctx context.Context, file string, version int64) (io.R
 		return nil, missing(file)
 	}
 	return r, err
-}
-
-// member is a file as the scope is asked about it.
-func member(tenant string, row *sqlstore.Listed) schema.File {
-	return schema.File{Address: schema.Address{Tenant: tenant, Path: row.Folder + row.Name, Anchor: row.ID, Parent: row.Dir}}
 }

@@ -11,6 +11,7 @@ import (
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/gatetest"
 	"nexus/internal/clock"
+	"nexus/internal/errs"
 	"nexus/schema"
 	"nexus/storage"
 	"nexus/storage/storagetest"
@@ -176,5 +177,47 @@ func TestGrepSaysThatALongFileWasNotSearchedToItsEnd(t *testing.T) {
 	found, cuts := k.grep("needle")
 	if want := []string{"/a:1", "/b:1"}; !slices.Equal(found, want) || !slices.Equal(cuts, []storage.Cut{storage.CutBytes}) {
 		t.Errorf("found %q, cut %q, want %q and one page that says so", found, cuts, want)
+	}
+}
+
+func TestWholeGlobThatTakesTooLongIsRefusedAndPagesGoOn(t *testing.T) {
+	k := newSearchKit(t)
+	var want []string
+	for i := range 8 {
+		path := fmt.Sprintf("/d%d/f", i)
+		k.write(path, "x")
+		want = append(want, path)
+	}
+	p, err := storage.ParsePathPattern("**/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	glob := func(o storage.GlobOptions) (storage.Globbed, error) {
+		scope := gatetest.Grant(t, k.ann, schema.ReadFilesWithin(k.gate, schema.Home(k.ann).Access(), "files.read"))
+		return k.search.Glob(t.Context(), scope, k.at("/"), p, o)
+	}
+	short := storage.Bounds{Rows: 1, Time: time.Nanosecond}
+	if g, err := glob(storage.GlobOptions{}); err != nil || !slices.Equal(g.Paths, want) || !g.Complete {
+		t.Errorf("found %+v, %v, want %q", g, err, want)
+	}
+	var got []string
+	for o, pages := (storage.GlobOptions{Limit: 3, Bounds: short}), 0; pages < 50; pages++ {
+		g, err := glob(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, g.Paths...); g.Complete {
+			break
+		}
+		o.From = g.Next
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("pages hold %q, want %q", got, want)
+	}
+	for i := range 2000 {
+		k.write(fmt.Sprintf("/many/x%04d", i), "x")
+	}
+	if g, err := glob(storage.GlobOptions{Bounds: short}); errs.From(err) == nil || errs.From(err).Kind != errs.Exhausted {
+		t.Errorf("a whole answer that takes too long is %d paths, complete %v, %v, want a refusal", len(g.Paths), g.Complete, err)
 	}
 }

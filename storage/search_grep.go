@@ -20,14 +20,14 @@ import (
 // How much a grep takes in at once.
 const (
 	mostTail  = 2000 // changes that the index has not followed; beyond, the tree is walked
-	firstSift = 64   // files decided at once, to begin with: often the first ones are enough
-	grepSift  = 1000
+	fewRoots  = 256  // files that are looked at one by one when the caller sees no more
+	grepBatch = 64   // files whose rows are read at once
 )
 
 // grepping is one grep under way.
 type grepping struct {
 	f        *Search
-	scope    schema.ReadFiles
+	walk     *walk
 	root     schema.Address
 	q        *Grep
 	region   region
@@ -36,9 +36,6 @@ type grepping struct {
 	end      time.Time
 	bytes    int64 // that may still be read
 	searcher *lines.Searcher
-	seen     map[string]bool // files met, by id
-	batch    []sqlstore.Listed
-	sift     int
 	found    Found
 
 	view *trigram.View            // nil without an index
@@ -50,26 +47,64 @@ type grepping struct {
 var errCut = errors.New("cut")
 
 func (g *grepping) run(ctx context.Context) error {
-	g.searcher, g.sift = lines.NewSearcher(g.q.pattern, g.pause), firstSift
 	if !g.root.Exists() {
 		return nil
 	}
-	if err := g.look(); err != nil {
-		return err
+	folder := g.root.Path[:strings.LastIndexByte(g.root.Path, '/')+1]
+	if g.root.Folder {
+		folder = sqlstore.Slashed(g.root.Path)
 	}
-	if g.view != nil {
-		defer g.view.Close()
+	if g.region = g.q.files.below(folder); g.region.unreachable {
+		return nil
 	}
+	g.searcher, g.walk.wants = lines.NewSearcher(g.q.pattern, g.pause), g.region.wants
 	err := g.search(ctx)
+	if g.view != nil {
+		g.view.Close()
+	}
 	if errors.Is(err, errCut) {
 		return nil
 	}
 	return err
 }
 
+// search looks at the files that the caller sees when these are few; otherwise at those that the index names, and when that
+// names too many at all.
+func (g *grepping) search(ctx context.Context) error {
+	g.all = true
+	if err := g.rest(ctx); err != nil || !g.root.Folder {
+		return err
+	}
+	g.walk.bounds = Bounds{Places: fewRoots, Grants: fewRoots}.or()
+	self := walked{id: g.root.Anchor, in: g.root.Parent, key: g.region.root, folder: true}
+	readable, err := g.walk.narrow(ctx, self)
+	if err != nil {
+		return err
+	}
+	if g.walk.roots != nil && g.walk.roots.files() {
+		return g.each(ctx)
+	}
+	if err := g.look(); err != nil {
+		return err
+	}
+	files, ok, err := g.named(ctx)
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		return g.those(ctx, files)
+	}
+	if !readable && !g.walk.narrowed() {
+		g.walk.bounds = Bounds{}.or()
+		if _, err := g.walk.narrow(ctx, self); err != nil {
+			return err
+		}
+	}
+	return g.each(ctx)
+}
+
 // look asks the index.
 func (g *grepping) look() (err error) {
-	g.all = true
 	if g.f.index == nil {
 		return nil
 	}
@@ -79,7 +114,6 @@ func (g *grepping) look() (err error) {
 	// An index that leaves little out is no help: what it names would fill the memory.
 	sums, named, err := g.view.Find(g.q.pattern.Query(), max(g.f.byKey, g.view.Size().Contents/8))
 	if err != nil {
-		g.view.Close()
 		return unindexed(err)
 	}
 	g.sums, g.all = sums, !named
@@ -90,50 +124,21 @@ func unindexed(err error) error {
 	return errs.New(errs.Unavailable, "the search index cannot be read").Because(err)
 }
 
-func (g *grepping) search(ctx context.Context) error {
-	if !g.root.Folder {
-		return g.file(ctx)
-	}
-	if g.region = g.q.files.below(sqlstore.Slashed(g.root.Path)); g.region.unreachable {
-		return nil
-	}
-	if err := g.rest(ctx); err != nil {
-		return err
-	}
-	if !g.all && len(g.sums) <= g.f.byKey && g.f.follows(g.root.Tenant, g.view.Progress) {
-		rows, ok, err := g.byContents(ctx)
-		if err != nil {
-			return err
-		}
-		if ok {
-			return g.those(ctx, rows)
-		}
-	}
-	return g.walk(ctx)
+// met is a file with its row.
+type met struct {
+	walked
+	row *sqlstore.File
 }
 
-// file searches the file that the path names.
-func (g *grepping) file(ctx context.Context) error {
-	folder := g.root.Path[:strings.LastIndexByte(g.root.Path, '/')+1]
-	if g.region = g.q.files.below(folder); g.region.unreachable {
-		return nil
-	}
-	if g.from == (GrepPlace{}) {
-		return g.one(ctx, g.root.Anchor, g.root.Path)
-	}
-	return g.rest(ctx)
-}
-
-// rest searches the rest of the file that the search before this one ended in.
+// rest searches the file that the path names, or the rest of the one that the search before this one ended in.
 func (g *grepping) rest(ctx context.Context) error {
-	if g.from.File == "" {
+	id, path := g.from.File, g.from.path()
+	if !g.root.Folder && g.from == (GrepPlace{}) {
+		id, path = g.root.Anchor, g.root.Path
+	}
+	if id == "" {
 		return nil
 	}
-	return g.one(ctx, g.from.File, g.from.Folder+g.from.Name)
-}
-
-// one searches a file by its id, if it still is at path.
-func (g *grepping) one(ctx context.Context, id, path string) error {
 	row, err := sqlstore.FileByID(ctx, g.f.s.db, id)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return nil
@@ -142,101 +147,140 @@ func (g *grepping) one(ctx context.Context, id, path string) error {
 		return err
 	}
 	stands, err := sqlstore.PathOf(ctx, g.f.s.db, id)
-	if err != nil || stands != path || row.Version == 0 {
+	if err != nil || stands != path || row.Version == 0 || !g.region.holds(path) {
 		return nil // it has gone, or to another place
 	}
-	return g.those(ctx, []sqlstore.Listed{{File: *row, Folder: path[:strings.LastIndexByte(path, '/')+1]}})
+	return g.those(ctx, []met{{walked{id: id, in: row.Dir, key: path}, row}})
 }
 
-// byContents returns the files that hold contents which may match, and those that the index has not followed yet, in order of
-// folder and name. ok is false when these are so many that walking is better.
-func (g *grepping) byContents(ctx context.Context) (rows []sqlstore.Listed, ok bool, err error) {
+// named returns the files that hold contents which the index names, and those that it has not followed yet, in order. ok is
+// false when these are so many that walking is better.
+func (g *grepping) named(ctx context.Context) (files []met, ok bool, err error) {
+	if g.all || len(g.sums) > g.f.byKey || !g.f.follows(g.root.Tenant, g.view.Progress) {
+		return nil, false, nil
+	}
+	var rows []sqlstore.Listed
 	etags := make([]string, 0, len(g.sums))
 	for sum := range g.sums {
 		etags = append(etags, hex.EncodeToString(sum[:]))
 	}
-	db, tenant := g.f.s.db, g.root.Tenant
 	for some := range slices.Chunk(etags, sqlstore.AtOnce) {
-		more, err := sqlstore.FilesHolding(ctx, db, tenant, g.region.root, some, g.f.byKey+1)
+		more, err := sqlstore.FilesHolding(ctx, g.f.s.db, g.root.Tenant, g.region.root, some, g.f.byKey+1)
 		if rows = append(rows, more...); err != nil || len(rows) > g.f.byKey {
 			return nil, false, err
 		}
 	}
 	// The tail comes last: what changed since the files above were met is in it.
-	tail, err := sqlstore.FollowedAfter(ctx, db, tenant, g.view.Seq, mostTail)
+	tail, err := sqlstore.FollowedAfter(ctx, g.f.s.db, g.root.Tenant, g.view.Seq, mostTail)
 	if err != nil || len(tail) == mostTail {
 		return nil, false, err
 	}
-	for _, c := range tail {
-		switch {
+	for i := range tail {
+		switch c := &tail[i]; {
 		case c.Kind == sqlstore.Reworked:
 			return nil, false, nil
 		case c.ID != "":
 			rows = append(rows, c.Listed)
 		}
 	}
-	begin := sqlstore.Listed{Folder: g.from.Folder, File: sqlstore.File{Name: g.from.Name}}
-	rows = slices.DeleteFunc(rows, func(r sqlstore.Listed) bool {
-		return !strings.HasPrefix(r.Folder, g.region.root) || inPathOrder(r, begin) <= 0
-	})
-	slices.SortStableFunc(rows, inPathOrder)
-	return rows, true, nil
+	return g.inOrder(rows), true, nil
 }
 
-// inPathOrder orders files by folder, then by name.
-func inPathOrder(a, b sqlstore.Listed) int {
-	if c := strings.Compare(a.Folder, b.Folder); c != 0 {
-		return c
-	}
-	return strings.Compare(a.Name, b.Name)
-}
-
-// those searches rows.
-func (g *grepping) those(ctx context.Context, rows []sqlstore.Listed) error {
+// inOrder returns those of rows that the search is about, each once.
+func (g *grepping) inOrder(rows []sqlstore.Listed) (files []met) {
+	seen := make(map[string]bool, len(rows))
 	for i := range rows {
-		if err := g.take(ctx, &rows[i]); err != nil {
-			return err
+		r := &rows[i]
+		c := walked{id: r.ID, in: r.Dir, key: r.Folder + r.Name}
+		if !seen[c.id] && c.key >= g.from.At && g.region.holds(c.key) {
+			seen[c.id] = true
+			files = append(files, met{c, &r.File})
 		}
 	}
-	return g.flush(ctx)
+	slices.SortFunc(files, func(a, b met) int { return strings.Compare(a.key, b.key) })
+	return files
 }
 
-// walk searches the files of the region, page by page.
-func (g *grepping) walk(ctx context.Context) error {
-	folder, name := g.region.first, ""
-	if g.from.Folder != "" {
-		folder, name = g.from.Folder, g.from.Name
-	}
-	for {
-		page, err := g.region.page(ctx, g.f.s.db, g.root.Tenant, folder, name, listPage)
-		if err != nil || len(page) == 0 {
-			return firstErr(err, g.flush(ctx))
+// those decides files, some at a time, and only then reads those that are admitted.
+func (g *grepping) those(ctx context.Context, files []met) error {
+	for n := grepBatch; len(files) > 0; n = min(2*n, listPage) {
+		some := files[:min(n, len(files))]
+		files = files[len(some):]
+		candidates := make([]walked, len(some))
+		for i := range some {
+			candidates[i] = some[i].walked
 		}
-		if err := g.candidates(ctx, page); err != nil {
-			return err
-		}
-		folder, name = page[len(page)-1].Folder, page[len(page)-1].Name
-		if time.Now().After(g.end) {
-			if err := g.flush(ctx); err != nil {
-				return err
-			}
-			g.at = GrepPlace{Folder: folder, Name: name}
-			return g.cut(CutTime)
-		}
-	}
-}
-
-// candidates takes those of a page that may match.
-func (g *grepping) candidates(ctx context.Context, page []sqlstore.Listed) error {
-	for i := range page {
-		may, err := g.may(&page[i])
+		pass, err := g.walk.pass(ctx, candidates)
 		if err != nil {
 			return err
 		}
-		if !may {
+		for i := range some {
+			if !pass[i] {
+				continue
+			}
+			if err := g.read(ctx, &some[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// each walks through the region, and searches what it is admitted to.
+func (g *grepping) each(ctx context.Context) error {
+	s := g.region.stretch
+	if s.from = max(s.from, g.from.At); s.from >= s.to {
+		return nil
+	}
+	var batch []walked
+	var failed error
+	g.walk.end = g.end
+	at, err := g.walk.each(ctx, s, fewCandidates, func(c walked) (string, bool) {
+		if c.folder {
+			return sqlstore.End(c.key), true
+		}
+		if batch = append(batch, c); len(batch) == grepBatch {
+			failed = g.admitted(ctx, batch)
+			batch = batch[:0]
+		}
+		return past(c.key), failed == nil
+	})
+	if err = firstErr(failed, err); err == nil {
+		err = g.admitted(ctx, batch)
+	}
+	if err != nil {
+		return err
+	}
+	if at < s.to {
+		g.at = GrepPlace{At: at}
+		return g.cut(CutTime)
+	}
+	return nil
+}
+
+// admitted searches files that were admitted, but for those that cannot match.
+func (g *grepping) admitted(ctx context.Context, files []walked) error {
+	if len(files) == 0 {
+		return nil
+	}
+	ids := make([]string, len(files))
+	for i := range files {
+		ids[i] = files[i].id
+	}
+	rows, err := sqlstore.FilesByID(ctx, g.f.s.db, ids)
+	if err != nil {
+		return err
+	}
+	for _, c := range files {
+		row := rows[c.id]
+		if row == nil || row.Version == 0 {
 			continue
 		}
-		if err := g.take(ctx, &page[i]); err != nil {
+		may, err := g.may(row)
+		if err == nil && may {
+			err = g.read(ctx, &met{c, row})
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -244,12 +288,9 @@ func (g *grepping) candidates(ctx context.Context, page []sqlstore.Listed) error
 }
 
 // may reports whether a file may match: by what the index says of its contents, or because the index does not know them.
-func (g *grepping) may(row *sqlstore.Listed) (bool, error) {
-	if g.all {
-		return true, nil
-	}
+func (g *grepping) may(row *sqlstore.File) (bool, error) {
 	sum, ok := sumOf(row.Etag)
-	if !ok {
+	if g.all || !ok {
 		return true, nil
 	}
 	if _, may := g.sums[sum]; may {
@@ -271,80 +312,44 @@ func sumOf(etag string) (sum trigram.Sum, ok bool) {
 	return trigram.Sum(raw), true
 }
 
-// take puts a file that may match into the batch, and searches the batch when it is full.
-func (g *grepping) take(ctx context.Context, row *sqlstore.Listed) error {
-	if g.seen[row.ID] || !g.region.holds(row.Folder+row.Name) {
-		return nil
-	}
-	g.seen[row.ID] = true
-	if g.batch = append(g.batch, *row); len(g.batch) < g.sift {
-		return nil
-	}
-	return g.flush(ctx)
-}
-
-// flush decides the files of the batch, and only then reads those that are admitted.
-func (g *grepping) flush(ctx context.Context) error {
-	rows := g.batch
-	g.batch, g.sift = nil, min(2*g.sift, grepSift)
-	if len(rows) == 0 {
-		return nil
-	}
-	members := make([]schema.File, len(rows))
-	byID := make(map[string]*sqlstore.Listed, len(rows))
-	for i := range rows {
-		members[i] = member(g.root.Tenant, &rows[i])
-		byID[rows[i].ID] = &rows[i]
-	}
-	admitted, err := g.scope.Admit(ctx, members, standsIn)
-	if err != nil {
-		return err
-	}
-	for _, m := range admitted {
-		if err := g.read(ctx, m.Path, byID[m.Anchor]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// read searches one file.
-func (g *grepping) read(ctx context.Context, path string, row *sqlstore.Listed) error {
-	g.at = GrepPlace{Folder: row.Folder, Name: row.Name, File: row.ID}
-	if row.ID == g.from.File {
+// read searches one file, and counts it for the record when it returns a line of it.
+func (g *grepping) read(ctx context.Context, m *met) error {
+	g.at = GrepPlace{At: past(m.key), File: m.id}
+	if m.id == g.from.File {
 		g.at.Line = g.from.Line
 	}
-	err := g.scan(ctx, path, row)
+	hits := len(g.found.Hits)
+	err := g.scan(ctx, m)
+	if len(g.found.Hits) > hits {
+		g.walk.count(m.walked)
+	}
 	switch {
 	case errors.Is(err, errs.NotFound): // written over, and what it held purged, since it was met
 	case errors.Is(err, errCut) || ctx.Err() != nil:
 		return err
 	case err != nil:
 		g.found.Cut = CutUnreadable
-	case row.Size > g.f.file:
+	case m.row.Size > g.f.file:
 		g.found.Cut = CutBytes
 	}
 	if g.bytes <= 0 {
 		return g.cut(CutBytes)
 	}
 	g.at.File, g.at.Line = "", 0
-	if time.Now().After(g.end) {
-		return g.cut(CutTime)
-	}
-	return nil
+	return g.pause()
 }
 
 // scan holds the lines of a file against the pattern, and notes how far it came.
-func (g *grepping) scan(ctx context.Context, path string, row *sqlstore.Listed) error {
-	body, err := g.f.contents(ctx, row.ID, row.Version)
+func (g *grepping) scan(ctx context.Context, m *met) error {
+	body, err := g.f.contents(ctx, m.id, m.row.Version)
 	if err != nil {
 		return err
 	}
 	from, more := g.at.Line, true
-	n, err := g.searcher.Search(io.LimitReader(body, min(g.bytes, g.f.file)), from, func(m lines.Match) bool {
+	n, err := g.searcher.Search(io.LimitReader(body, min(g.bytes, g.f.file)), from, func(l lines.Match) bool {
 		if more = len(g.found.Hits) < g.q.max; more {
-			g.found.Hits = append(g.found.Hits, Hit{path, m})
-			g.at.Line = m.Line
+			g.found.Hits = append(g.found.Hits, Hit{m.key, l})
+			g.at.Line = l.Line
 		}
 		return more
 	})
@@ -355,7 +360,7 @@ func (g *grepping) scan(ctx context.Context, path string, row *sqlstore.Listed) 
 	if !more {
 		return g.cut(CutMax)
 	}
-	if g.at.Line = max(g.at.Line, g.searcher.Line()-1); err != nil && g.at.Line <= from && g.from.File == row.ID {
+	if g.at.Line = max(g.at.Line, g.searcher.Line()-1); err != nil && g.at.Line <= from && g.from.File == m.id {
 		g.at.File = "" // a line that takes longer than a search may: it is left out
 	}
 	return err

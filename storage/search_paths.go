@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"nexus/internal/errs"
-	"nexus/storage/internal/sqlstore"
+	"nexus/internal/paths"
 )
 
 // Bounds of a pattern of paths. Matching one path takes at most the product of them and the length of the path.
@@ -121,34 +121,50 @@ func firstBrace(text string) (open int, commas []int, end int) {
 	return open, nil, -1
 }
 
-// region is the part of a tree in which a pattern can match below a folder: files in the folder first, of which some may not
-// match, and those in the folders between from and end.
+// region is the part of a tree in which a pattern can match below a folder.
 type region struct {
+	stretch
 	root        string // path of the folder, with a slash at its end
 	pattern     PathPattern
-	first       string // path of the folder to begin with, with a slash at its end
-	from, end   string // empty when folders below are not looked at
+	depth       int // the most slashes that a path which matches has; -1: any number
 	unreachable bool
 }
 
 // below returns where p can match below folder, which ends in a slash.
 func (p PathPattern) below(folder string) region {
-	r := region{root: folder, pattern: p}
+	r := region{stretch: below(folder), root: folder, pattern: p, depth: -1}
 	base := folder
 	if p.absolute {
-		base = "/"
+		base = paths.Root
+	}
+	if most, bounded := p.slashes(); bounded {
+		r.depth = strings.Count(base, "/") + most
 	}
 	prefix := base + p.literal()
 	if !strings.HasPrefix(prefix, folder) {
 		r.unreachable = !strings.HasPrefix(folder, prefix)
-		r.first, r.from, r.end = folder, folder, after(folder)
 		return r
 	}
-	r.first = prefix[:strings.LastIndexByte(prefix, '/')+1]
-	if !p.flat(len(r.first) - len(base)) {
-		r.from, r.end = prefix, after(prefix)
+	if strings.HasSuffix(prefix, "/") {
+		r.stretch = below(prefix)
+		return r
+	}
+	r.from, r.base = prefix, prefix[:strings.LastIndexByte(prefix, '/')+1]
+	if end, ok := afterPrefix(prefix); ok {
+		r.to = min(r.to, end)
 	}
 	return r
+}
+
+// slashes returns the most slashes that what matches an alternative has; false when that is any number.
+func (p PathPattern) slashes() (most int, bounded bool) {
+	for _, alt := range p.alternatives {
+		if strings.Contains(alt, "**") {
+			return 0, false
+		}
+		most = max(most, strings.Count(alt, "/"))
+	}
+	return most, len(p.alternatives) > 0
 }
 
 // literal is what every path that matches begins with.
@@ -183,33 +199,12 @@ func literal(alt string) string {
 	return alt[:at]
 }
 
-// flat reports whether all matches stand in the folder whose path is the first n bytes of each alternative.
-func (p PathPattern) flat(n int) bool {
-	for _, alt := range p.alternatives {
-		if rest := alt[min(n, len(alt)):]; strings.ContainsAny(rest, "/") || strings.Contains(rest, "**") {
-			return false
-		}
+// wants reports whether a walk is to visit c: a file that matches, or a folder in which nothing can.
+func (r region) wants(c walked) bool {
+	if c.folder {
+		return r.depth >= 0 && strings.Count(c.key, "/") > r.depth
 	}
-	return len(p.alternatives) > 0
-}
-
-// after returns the first text behind all that begin with prefix, in the order of bytes.
-func after(prefix string) string {
-	if strings.HasSuffix(prefix, "/") {
-		return sqlstore.End(prefix)
-	}
-	for prefix != "" {
-		r, size := utf8.DecodeLastRuneInString(prefix)
-		prefix = prefix[:len(prefix)-size]
-		switch {
-		case r == utf8.MaxRune: // nothing begins higher: what is before it has to
-		case r+1 == 0xd800:
-			return prefix + "\ue000" // no text holds what is between
-		default:
-			return prefix + string(r+1)
-		}
-	}
-	return string(utf8.MaxRune)
+	return r.holds(c.key)
 }
 
 // holds reports whether path is below the region's folder and matches its pattern.

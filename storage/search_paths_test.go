@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"nexus/internal/errs"
 	"nexus/storage/internal/sqlstore"
@@ -58,10 +57,10 @@ func TestPatternsMatchPathsBelowTheirFolder(t *testing.T) {
 	}
 }
 
-// reaches reports whether a walk through the region meets path.
+// reaches reports whether a walk through the region meets path, which is in none of the folders that it passes.
 func (r region) reaches(path string) bool {
-	folder := path[:strings.LastIndexByte(path, '/')+1]
-	return folder == r.first || r.end != "" && folder > max(r.first, r.from) && folder < r.end
+	passes := slices.ContainsFunc(folders(r.root, path), func(f string) bool { return r.wants(walked{key: f, folder: true}) })
+	return !passes && path >= r.from && path < r.to && strings.HasPrefix(path, r.base)
 }
 
 // TestWalkMeetsEveryMatch: the part of the tree that is walked leaves out nothing that matches.
@@ -110,20 +109,17 @@ func regionOf(p PathPattern, folder string) region { return region{root: folder,
 
 func TestLiteralBeginningOfAPatternBoundsTheWalk(t *testing.T) {
 	for pattern, want := range map[string]region{
-		"*.py":               {first: "/p/"},
-		"src/net/*.go":       {first: "/p/src/net/"},
-		"src/net*/x":         {first: "/p/src/", from: "/p/src/net", end: "/p/src/neu"},
-		"src/net/**/x":       {first: "/p/src/", from: "/p/src/net", end: "/p/src/neu"},
-		"{src/a,src/b}/*.go": {first: "/p/src/", from: "/p/src/", end: "/p/src0"},
-		"**/x":               {first: "/p/", from: "/p/", end: "/p0"},
-		"a\ud7ff*/x":         {first: "/p/", from: "/p/a\ud7ff", end: "/p/a\ue000"},
+		"*.py":               {stretch: below("/p/"), depth: 2},
+		"src/net/*.go":       {stretch: below("/p/src/net/"), depth: 4},
+		"src/net*/x":         {stretch: stretch{"/p/src/net", "/p/src/neu", "/p/src/"}, depth: 4},
+		"src/net/**/x":       {stretch: stretch{"/p/src/net", "/p/src/neu", "/p/src/"}, depth: -1},
+		"{src/a,src/b}/*.go": {stretch: below("/p/src/"), depth: 4},
+		"**/x":               {stretch: below("/p/"), depth: -1},
+		"a\ud7ff*/x":         {stretch: stretch{"/p/a\ud7ff", "/p/a\ue000", "/p/"}, depth: 3},
+		"a\U0010ffff*/x":     {stretch: stretch{"/p/a\U0010ffff", "/p/b", "/p/"}, depth: 3},
 	} {
-		r := parsePaths(t, pattern).below("/p/")
-		if r.first != want.first || r.from != want.from || r.end != want.end {
-			t.Errorf("%s: first %q, from %q, end %q, want %+v", pattern, r.first, r.from, r.end, want)
-		}
-		if !utf8.ValidString(r.end) {
-			t.Errorf("%s: end %q is not UTF-8", pattern, r.end)
+		if r := parsePaths(t, pattern).below("/p/"); r.stretch != want.stretch || r.depth != want.depth {
+			t.Errorf("%s: %+v, depth %d, want %+v, depth %d", pattern, r.stretch, r.depth, want.stretch, want.depth)
 		}
 	}
 }

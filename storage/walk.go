@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +46,10 @@ type walk struct {
 	db     sqldb.Q
 	scope  schema.ReadFiles
 	tenant string
-	roots  *roots          // where alone something can be readable; nil: not known
-	only   map[string]bool // ids at or below which alone something can be readable; nil: not known, or roots are
+	meets  []authz.Obligation
+	wants  func(walked) bool // what is decided, and visited if it passes; nil: everything
+	roots  *roots            // where alone something can be readable; nil: not known
+	only   map[string]bool   // ids at or below which alone something can be readable; nil: not known, or roots are
 
 	rows   int       // files and folders that it may look at; 0: any number
 	looked int       // at so many so far
@@ -87,6 +90,17 @@ const wholeTime = authz.Lifetime - 2*time.Second
 // or returns b with the default in place of what is 0.
 func (b Bounds) or() Bounds {
 	return Bounds{cmp.Or(b.Rows, PageRows), cmp.Or(b.Time, PageTime), cmp.Or(b.Places, PagePlaces), cmp.Or(b.Grants, PageGrants)}
+}
+
+// bound makes the walk return in time, and returns how many candidates it begins with: for a page of limit entries, or for a
+// whole list (0), which may take the time whole (0: wholeTime).
+func (w *walk) bound(limit int, whole time.Duration) (first int) {
+	if limit == 0 {
+		w.end = time.Now().Add(cmp.Or(whole, wholeTime))
+		return listPage
+	}
+	w.rows, w.end = w.bounds.Rows, time.Now().Add(w.bounds.Time)
+	return min(max(fewCandidates, limit+1), listPage)
 }
 
 // reached reports whether the walk is to return.
@@ -144,11 +158,15 @@ func (w *walk) each(ctx context.Context, s stretch, n int, visit func(walked) (f
 
 // visit decides one page and calls visit with what passes; more is false when the walk is to return.
 func (w *walk) visit(ctx context.Context, p page, at string, visit func(walked) (string, bool)) (from string, more bool, err error) {
-	pass, err := w.pass(ctx, p.candidates)
+	candidates := p.candidates
+	if w.wants != nil {
+		candidates = slices.DeleteFunc(candidates, func(c walked) bool { return !w.wants(c) })
+	}
+	pass, err := w.pass(ctx, candidates)
 	if err != nil {
 		return "", false, err
 	}
-	for i, c := range p.candidates {
+	for i, c := range candidates {
 		if c.key < at || !pass[i] { // skipped, or not for this caller
 			continue
 		}
@@ -166,7 +184,7 @@ func (w *walk) narrow(ctx context.Context, self walked) (readable bool, err erro
 	if err != nil || pass[0] {
 		return err == nil, err
 	}
-	ids, known, err := w.scope.Granted(ctx, w.bounds.Grants, noValues)
+	ids, known, err := w.scope.Granted(ctx, w.bounds.Grants, w.meets...)
 	if err != nil || !known {
 		return false, err
 	}
@@ -215,7 +233,7 @@ func (w *walk) pass(ctx context.Context, candidates []walked) ([]bool, error) {
 	for i, c := range candidates {
 		members[i] = w.member(c)
 	}
-	return w.scope.Sift(ctx, members, standsIn, noValues)
+	return w.scope.Sift(ctx, members, standsIn, w.meets...)
 }
 
 // count notes for the record that c is returned.

@@ -24,7 +24,7 @@ func (p *GlobParams) Clean() error {
 // Paged reports whether the caller asks for a page rather than for all.
 func (p *GlobParams) Paged() bool { return p.Limit > 0 || p.Cursor != "" }
 
-// GlobResult is paths that match: all of them in order, or a page in order of folder and name.
+// GlobResult is paths that match, in order of their bytes.
 type GlobResult struct {
 	Paged      bool     `json:"-"`
 	Matches    []string `json:"matches"`
@@ -65,7 +65,7 @@ type GrepMatch struct {
 	Cut     bool   `json:"cut,omitempty"` // the line, or the match, is longer than shown
 }
 
-// GrepResult is what was found, in order of folder, name and line.
+// GrepResult is what was found, in order of path and line.
 type GrepResult struct {
 	Paged     bool        `json:"-"`
 	Results   []GrepMatch `json:"results"`

@@ -45,23 +45,21 @@ func (s searchOps) glob(ctx context.Context, who authz.Principal, p *api.GlobPar
 	if err != nil {
 		return api.GlobResult{}, err
 	}
-	if !p.Paged() {
-		found, err := s.search.Glob(ctx, g, a, pattern)
-		return api.GlobResult{Matches: found, Complete: true}, err
+	question, o := asked(api.Glob.Name, who, p.Pattern, p.Path), storage.GlobOptions{}
+	if p.Paged() {
+		o.Limit = api.PageSize(p.Limit)
 	}
-	question := asked(api.Glob.Name, who, p.Pattern, p.Path)
-	var from storage.Place
 	if p.Cursor != "" {
-		if err := s.cursors.Open(question, p.Cursor, &from); err != nil {
+		if err := s.cursors.Open(question, p.Cursor, &o.From); err != nil {
 			return api.GlobResult{}, err
 		}
 	}
-	page, err := s.search.GlobPage(ctx, g, a, pattern, from, api.PageSize(p.Limit))
+	page, err := s.search.Glob(ctx, g, a, pattern, o)
 	if err != nil {
 		return api.GlobResult{}, err
 	}
-	r := api.GlobResult{Paged: true, Matches: page.Paths, Complete: page.Next == nil}
-	if page.Next != nil {
+	r := api.GlobResult{Paged: p.Paged(), Matches: page.Paths, Complete: page.Complete}
+	if !page.Complete {
 		r.NextCursor, err = s.cursors.Seal(question, page.Next)
 	}
 	return r, err

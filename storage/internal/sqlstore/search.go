@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"slices"
 
 	"nexus/internal/sqldb"
 )
@@ -41,14 +40,6 @@ var (
 	heldEtags = sqldb.SQL(`SELECT DISTINCT etag FROM files WHERE id > $1 AND id < $2 AND etag IN (
 			$3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
 			$19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)`)
-	filesBelow = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, d.path
-		FROM dirs d JOIN files f ON f.dir = d.id
-		WHERE d.tenant = $1 AND d.path > $2 AND d.path < $3 AND f.version > 0
-		ORDER BY d.path, f.name LIMIT $4`)
-	filesIn = sqldb.SQL(`SELECT f.id, f.dir, f.name, f.version, f.etag, f.type, f.size, f.seq, f.created, f.modified, d.path
-		FROM dirs d JOIN files f ON f.dir = d.id
-		WHERE d.tenant = $1 AND d.path = $2 AND f.name > $3 AND f.version > 0
-		ORDER BY f.name LIMIT $4`)
 	heldByID = sqldb.SQL(`SELECT id, etag, version FROM files WHERE id > $1 AND id < $2 AND version > 0 ORDER BY id LIMIT $3`)
 	followed = sqldb.SQL(`SELECT c.seq, c.kind, c.at, COALESCE(f.id, ''), COALESCE(f.dir, ''), COALESCE(f.name, ''), COALESCE(f.version, 0),
 			COALESCE(f.etag, ''), COALESCE(f.size, 0), COALESCE(f.seq, 0), COALESCE(d.path, '')
@@ -109,22 +100,6 @@ func FollowedAfter(ctx context.Context, q sqldb.Q, tenant string, after int64, n
 		return err
 	})
 	return all, err
-}
-
-// FilesIn returns up to n files directly in folder after the one called name, in order of name.
-func FilesIn(ctx context.Context, q sqldb.Q, tenant, folder, name string, n int) ([]Listed, error) {
-	return listed(ctx, q, filesIn, tenant, folder, name, n)
-}
-
-// FilesBetween returns up to n files in order of folder and name: those of the folder called after behind the file called name,
-// and then those in the folders between from and end. It asks for the two apart, so that each page seeks to where it begins.
-func FilesBetween(ctx context.Context, q sqldb.Q, tenant, after, name, from, end string, n int) ([]Listed, error) {
-	rest, err := FilesIn(ctx, q, tenant, after, name, n)
-	if err != nil || len(rest) == n {
-		return rest, err
-	}
-	behind, err := listed(ctx, q, filesBelow, tenant, max(after, from), end, n-len(rest))
-	return slices.Concat(rest, behind), err
 }
 
 // Tenant is a tenant and the last sequence that it gave to a change.

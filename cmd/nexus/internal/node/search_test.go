@@ -76,8 +76,12 @@ func TestSearchShowsWhatReadingWould(t *testing.T) {
 	k.relate(k.admin, []string{"user", "mia"}, "member", []string{"tenant", "default"})
 	id := k.share("mia", "direct_viewer", "/w/env.txt")
 	k.mustGrep(user("mia"), "s3cret", "/w/env.txt:1")
+	k.mustGrep(user("mia"), ".", "/w/env.txt:1")
+	if got := k.do(user("mia"), "glob", `{"pattern":"**"}`).(api.GlobResult).Matches; !slices.Equal(got, []string{"/w/env.txt"}) {
+		t.Errorf("who sees one file finds %q", got)
+	}
 	k.unshare(id)
-	k.mustGrep(user("mia"), "s3cret")
+	k.mustGrep(user("mia"), "s3cret|.")
 }
 
 func (k *kit) fileID(path string) string {
