@@ -31,7 +31,7 @@ generate: ## rewrite generated code from schema/nexus.zed
 	go generate ./schema
 
 golden: ## rewrite golden files; review the difference as you would an API
-	go test ./apiserver/ops ./schema ./internal/errs ./authzsvc/... -update
+	go test ./apiserver/ops ./apiserver/mcp ./schema ./internal/errs ./authzsvc/... -update
 
 fuzz: ## each fuzz target for half a minute
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
@@ -47,3 +47,4 @@ docs: ## rewrite docs/operations.md from the table of operations
 
 deps: ## install what the tests need beside Go modules; says what it installs
 	@./scripts/deps.sh
+	@./scripts/conformance.sh >/dev/null || test "$$NEXUS_CI" != 1

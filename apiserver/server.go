@@ -132,6 +132,12 @@ func (s *Server) assemble() *gin.Engine {
 // ServeHTTP answers one request, for programs that bring their own listener loop.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
 
+// End ends what the faces keep open, for programs that bring their own listener loop: Serve does it by itself.
+func (s *Server) End() {
+	s.lasting(Lasting.Stop)
+	s.lasting(Lasting.Close)
+}
+
 // Serve accepts connections from l until ctx ends. Then it stops being ready, lets the running requests finish, cancels
 // those that take longer than DrainTimeout, and returns; l is closed. It returns nil after all requests have finished.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
@@ -151,8 +157,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	go func() { ended <- h.Serve(l) }()
 	select {
 	case err := <-ended:
-		s.lasting(Lasting.Stop)
-		s.lasting(Lasting.Close)
+		s.End()
 		return err
 	case <-ctx.Done():
 	}

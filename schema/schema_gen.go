@@ -255,6 +255,26 @@ func ReadAuditTenantsWithin[G any](gate *authz.Gate, n authz.Need[G], op string)
 	return authz.Within[tenantReadAudit, Tenant](gate, n, op)
 }
 
+type tenantRegisterAgent struct{}
+
+func (tenantRegisterAgent) Of(Tenant) string { return "register_agent" }
+
+// RegisterAgentTenant proves permission register_agent on a Tenant: people register agents; agents do not.
+type RegisterAgentTenant = authz.Grant[tenantRegisterAgent, Tenant]
+
+// RegisterAgent is the need for permission register_agent: people register agents; agents do not.
+func (t Tenant) RegisterAgent() authz.Need[RegisterAgentTenant] {
+	return authz.On[tenantRegisterAgent](t)
+}
+
+// RegisterAgentTenants decides a collection of Tenant by permission register_agent.
+type RegisterAgentTenants = authz.Scope[tenantRegisterAgent, Tenant]
+
+// RegisterAgentTenantsWithin is the need for a collection that n opens; policy is asked about each member as about op.
+func RegisterAgentTenantsWithin[G any](gate *authz.Gate, n authz.Need[G], op string) authz.Need[RegisterAgentTenants] {
+	return authz.Within[tenantRegisterAgent, Tenant](gate, n, op)
+}
+
 type tenantSweep struct{}
 
 func (tenantSweep) Of(Tenant) string { return "sweep" }
@@ -708,7 +728,7 @@ var definitions = []vocabulary{
 	{
 		name:        "tenant",
 		direct:      []string{"platform", "admin", "member", "agent", "guest_agent", "sweeper", "indexer", "expirer"},
-		permissions: []string{"administer", "access", "read_audit", "sweep", "reindex", "expire"},
+		permissions: []string{"administer", "access", "read_audit", "register_agent", "sweep", "reindex", "expire"},
 	},
 	{
 		name:        "agent",

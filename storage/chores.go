@@ -36,3 +36,8 @@ func (c Chores) Overdue(ctx context.Context) ([]string, error) {
 func (c Chores) Forgetting(ctx context.Context, at time.Time) ([]string, error) {
 	return sqlstore.StaleChanges(ctx, c.s.db, at.UnixMicro())
 }
+
+// Burying returns the tenants in which something is still related to a deleted agent, or its name is not free yet.
+func (c Chores) Burying(ctx context.Context) ([]string, error) {
+	return sqlstore.HaveEnded(ctx, c.s.db)
+}

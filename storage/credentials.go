@@ -125,8 +125,11 @@ func (c *Credentials) Stands(ctx context.Context, who authz.Principal) error {
 	if errors.Is(err, errs.NotFound) {
 		return fallen()
 	}
-	if err != nil || h.base == who.Base && h.owner == who.Owner {
+	if err != nil {
 		return err
+	}
+	if h.base == who.Base && h.owner == who.Owner {
+		return c.actorsStand(ctx, who)
 	}
 	if !h.Admin {
 		return fallen()

@@ -100,6 +100,11 @@ func (s *Store) addKey(ctx context.Context, tx sqldb.Tx, key Key, platform bool)
 	if err := s.writer.Write(ctx, tx, updates...); err != nil {
 		return err
 	}
+	return sqlstore.InsertKey(ctx, tx, keyRow(key, at, platform))
+}
+
+// keyRow returns the row of a key that is made at a time.
+func keyRow(key Key, at int64, platform bool) *sqlstore.Key {
 	row := &sqlstore.Key{
 		ID: key.ID, Hash: digest(key.Secret), Prefix: key.Prefix, Last4: key.Secret[len(key.Secret)-4:], Name: key.Name,
 		Tenant: key.Tenant, User: key.User, SubjectType: key.SubjectType, Subject: key.Subject,
@@ -108,7 +113,7 @@ func (s *Store) addKey(ctx context.Context, tx sqldb.Tx, key Key, platform bool)
 	if !key.Expires.IsZero() {
 		row.Expires = key.Expires.UnixMicro()
 	}
-	return sqlstore.InsertKey(ctx, tx, row)
+	return row
 }
 
 // settle makes a tenant with its root unless it is there.
@@ -153,34 +158,11 @@ func (s *Store) enlist(ctx context.Context, tx sqldb.Tx, key Key, at int64) ([]r
 	if err != nil {
 		return nil, err
 	}
-	isNew, err := sqlstore.InsertAgent(ctx, tx, key.Tenant, key.Subject, key.User, at)
-	if err != nil {
+	if _, err := sqlstore.InsertAgent(ctx, tx, key.Tenant, key.Subject, key.User, at); err != nil {
 		return nil, err
 	}
-	if !isNew {
-		return updates, s.sameOwner(ctx, tx, key)
-	}
-	a := agent.Named().Ref
-	for _, r := range []relations.Relationship{
-		relationship(a, "tenant", Subject{Ref: t}, time.Time{}),
-		relationship(a, "owner", Subject{Ref: user.Named().Ref}, time.Time{}),
-		relationship(a, "identity", Subject{Ref: a}, time.Time{}),
-		relationship(t, "agent", Subject{Ref: a}, time.Time{}),
-	} {
-		updates = append(updates, touch(r)...)
-	}
-	return updates, nil
-}
-
-func (s *Store) sameOwner(ctx context.Context, tx sqldb.Tx, key Key) error {
-	owner, err := sqlstore.AgentOwner(ctx, tx, key.Tenant, key.Subject)
-	if err != nil {
-		return err
-	}
-	if owner != key.User {
-		return errs.New(errs.Exists, "agent %q belongs to another user", key.Subject).Marked(errs.NotValid)
-	}
-	return nil
+	more, err := s.approve(ctx, tx, key.Tenant, agent.Named().Ref, user.Named().Ref)
+	return append(updates, more...), err
 }
 
 // administration is the relationship that lets a key administer its tenant, or the platform. It ends with the key.

@@ -201,6 +201,7 @@ var (
 	CreateKey = &op.Contract[CreateKeyParams, NewKey]{
 		Decl: op.Decl{
 			Name: "keys.create", Method: "admin_create_key", Access: op.Writes, Essential: true,
+			NoTool:  "a key that a model has seen is no secret any more",
 			Summary: "Make an API key for a user or an agent.",
 			Doc:     "Needs administer on the tenant; on the platform for a key of tenant *. The key is shown once. A disabled user gets none.",
 		},
@@ -224,6 +225,7 @@ var (
 	RevokeKey = &op.Contract[KeyParams, KeyRevoked]{
 		Decl: op.Decl{
 			Name: "keys.revoke", Method: "admin_revoke_key", Access: op.Writes, Essential: true,
+			NoTool:  "who comes in is for people to say",
 			Summary: "End an API key for good.",
 			Doc: "Needs administer on the platform or the tenant. The next request with the key is refused, and streams that run with it end within a second. " +
 				"The last admin key of the platform is not revoked, nor the last one of a tenant by the tenant's own admins.",
@@ -232,6 +234,7 @@ var (
 	UpdateKey = &op.Contract[UpdateKeyParams, Key]{
 		Decl: op.Decl{
 			Name: "keys.update", Method: "admin_update_key", Access: op.Writes, Essential: true,
+			NoTool:  "who comes in is for people to say",
 			Summary: "Change an API key's name, end, or right to administer.",
 			Doc: "Needs administer on the platform or the tenant. A revoked key stays as it is; an expired one can be given a new end. " +
 				"The last admin key keeps its right, and gets no end.",

@@ -65,5 +65,6 @@ func All() []op.Decl {
 		Whoami.Decl, Health.Decl, Status.Decl,
 		StartBackup.Decl, BackupStatus.Decl, Follow.Decl,
 		Decisions.Decl, ExplainDecision.Decl,
+		RegisterAgent.Decl, ListAgents.Decl, GetAgent.Decl, DeleteAgent.Decl,
 	}
 }

@@ -95,6 +95,7 @@ var (
 	DisableUser = &op.Contract[UserParams, User]{
 		Decl: op.Decl{
 			Name: "users.disable", Method: "admin_disable_user", Access: op.Writes, Essential: true,
+			NoTool:  "who comes in is for people to say",
 			Summary: "Keep a user and his agents out.",
 			Doc: "Needs administer on the platform or the tenant. His keys and those of his agents are refused from the next request on, streams that run with them " +
 				"end within a second, and nobody can stand in for him. His relationships stay: rebac_check answers as before, and enabling restores everything. " +
@@ -105,6 +106,7 @@ var (
 	EnableUser = &op.Contract[UserParams, User]{
 		Decl: op.Decl{
 			Name: "users.enable", Method: "admin_enable_user", Access: op.Writes, Essential: true,
+			NoTool:  "who comes in is for people to say",
 			Summary: "Let a disabled user in again, with all he had.",
 			Doc:     "Needs administer on the platform or the tenant.",
 		},
@@ -113,6 +115,7 @@ var (
 	TransferUser = &op.Contract[TransferUserParams, UserTransfer]{
 		Decl: op.Decl{
 			Name: "users.transfer", Method: "admin_transfer_user", Access: op.Writes, Essential: true,
+			NoTool:  "who owns what somebody leaves behind is for people to say",
 			Summary: "Move what a user owns to another: files, folders, groups he manages, agents.",
 			Doc: "Needs administer on the platform or the tenant. It goes in steps of a hundred things, each decided and recorded by itself; a call takes some thousands, " +
 				"and is made again until complete. So is one that was interrupted, and one too many does nothing. What was shared with him, and his place in groups, " +

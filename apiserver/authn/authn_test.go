@@ -19,12 +19,13 @@ import (
 
 // directory is Credentials in memory.
 type directory struct {
-	keys     map[string]authn.Credential
-	subjects map[string]bool // tenant/type:name → whether it is an admin
-	tenants  []string
-	broken   error
-	entered  chan struct{} // each look-up sends to it, unless it is nil, and then waits for leave
-	leave    chan struct{}
+	keys         map[string]authn.Credential
+	subjects     map[string]bool // tenant/type:name → whether it is an admin
+	tenants      []string
+	broken       error
+	brokenAgents error
+	entered      chan struct{} // each look-up sends to it, unless it is nil, and then waits for leave
+	leave        chan struct{}
 
 	mu      sync.Mutex // guards what follows
 	lookups int
@@ -68,6 +69,17 @@ func (d *directory) Owner(_ context.Context, tenant, agent string) (string, erro
 	return "alice@acme", d.broken
 }
 
+func (d *directory) Agent(ctx context.Context, tenant, agent string) (string, authz.Mandate, error) {
+	if d.brokenAgents != nil {
+		return "", authz.Mandate{}, d.brokenAgents
+	}
+	if tenant == "acme=2Eio" && agent == "narrow" {
+		return "alice@acme", authz.Mandate{Permissions: map[string][]string{"file": {"read"}}}, nil
+	}
+	owner, err := d.Owner(ctx, tenant, agent)
+	return owner, authz.Mandate{}, err
+}
+
 func (d *directory) Tenant(_ context.Context, name string) (bool, error) {
 	for _, t := range d.tenants {
 		if t == name {
@@ -98,6 +110,9 @@ func fixture() *directory {
 			"boot-key":  {KeyID: "k4", Tenant: "default", SubjectType: "user", SubjectName: "admin", User: "admin", Admin: true, Platform: true},
 			"bare-key":  {KeyID: "k5", Platform: true, Admin: true},
 			"old-key":   {KeyID: "k6", Tenant: "acme=2Eio", SubjectType: "user", SubjectName: "alice@acme", Expires: noon.Add(time.Hour)},
+			"bob-key":   {KeyID: "k8", Tenant: "acme=2Eio", SubjectType: "user", SubjectName: "bob", User: "bob"},
+			"far-key":   {KeyID: "k9", Tenant: "globex", SubjectType: "user", SubjectName: "alice@acme", User: "alice@acme"},
+			"boss-key":  {KeyID: "k10", Tenant: "acme=2Eio", SubjectType: "user", SubjectName: "alice@acme", User: "alice@acme", Admin: true},
 			"odd-key":   {KeyID: "k7", Tenant: "acme=2Eio", SubjectType: "service", SubjectName: "sweeper"},
 		},
 		subjects: map[string]bool{

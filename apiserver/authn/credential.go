@@ -3,6 +3,8 @@ package authn
 import (
 	"context"
 	"time"
+
+	"nexus/authzsvc/authz"
 )
 
 // Credential is what a key stands for.
@@ -32,6 +34,9 @@ type Credentials interface {
 	Subject(ctx context.Context, tenant, typ, name string) (exists, admin bool, err error)
 	// Owner returns the name of the user who owns an agent that exists. The tenant is quoted.
 	Owner(ctx context.Context, tenant, agent string) (string, error)
+	// Agent returns the name of the user who owns an agent, and the mandate within which it acts for him: errs.NotFound for one
+	// that does not exist or was deleted. The tenant is quoted.
+	Agent(ctx context.Context, tenant, agent string) (owner string, m authz.Mandate, err error)
 	// Tenant reports whether a tenant of that name, as people write it, exists.
 	Tenant(ctx context.Context, name string) (exists bool, err error)
 }

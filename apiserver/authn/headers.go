@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -36,10 +37,36 @@ func (g *Guard) named(ctx context.Context, who authz.Principal, cred *Credential
 		return authz.Principal{}, err
 	}
 	who.Tenant = tenant
-	if agent, ok, err := single(h, AgentHeader); err != nil || ok && !cred.is("agent", agent) {
+	stand, err := g.standIn(ctx, who, cred, h)
+	if err != nil {
+		return authz.Principal{}, err
+	}
+	return g.through(ctx, stand, cred, h)
+}
+
+// through returns who with the agent that X-Agent-ID names in front: one that the key's user owns, within its mandate. The
+// agent acts for the user, not with an admin's key. An agent's own key may name that agent, which changes nothing.
+func (g *Guard) through(ctx context.Context, who authz.Principal, cred *Credential, h http.Header) (authz.Principal, error) {
+	name, ok, err := single(h, AgentHeader)
+	if err != nil || !ok {
+		return who, err
+	}
+	own := len(who.Actors) == 0 && who.Tenant == cred.Tenant
+	if own && cred.is("agent", name) {
+		return who, nil
+	}
+	if !own || cred.SubjectType != "user" || who.Base.Type != "user" {
 		return authz.Principal{}, cannotName(AgentHeader)
 	}
-	return g.standIn(ctx, who, cred, h)
+	owner, mandate, err := g.credentials.Agent(ctx, cred.Tenant, name)
+	if err != nil && !errors.Is(err, errs.NotFound) {
+		return authz.Principal{}, err
+	}
+	agent, invalid := subject(cred.Tenant, "agent", name)
+	if err != nil || invalid != nil || owner != cred.SubjectName {
+		return authz.Principal{}, cannotName(AgentHeader)
+	}
+	return authz.Principal{Base: who.Base, Tenant: who.Tenant, Via: who.Via, Actors: []authz.Actor{{Ref: agent, Mandate: mandate}}}, nil
 }
 
 // tenant returns the quoted tenant that a request means: the key's own, or for a platform admin's key any that exists.

@@ -47,7 +47,18 @@ func TestHeadersThatNameSomebodyElseAreRefused(t *testing.T) {
 		"another tenant":                 {"alice-key", []string{"X-Nexus-Tenant-ID", "globex"}},
 		"the quoted form of its own":     {"alice-key", []string{"X-Nexus-Tenant-ID", "acme=2Eio"}},
 		"another tenant, older header":   {"alice-key", []string{"X-Tenant-ID", "globex"}},
-		"an agent that the user owns":    {"alice-key", []string{"X-Agent-ID", "bot"}},
+		"an agent of somebody else":      {"bob-key", []string{"X-Agent-ID", "bot"}},
+		"one of another tenant":          {"far-key", []string{"X-Agent-ID", "bot"}},
+		"an agent that is not there":     {"alice-key", []string{"X-Agent-ID", "bot2"}},
+		"no agent":                       {"alice-key", []string{"X-Agent-ID", ""}},
+		"two agents":                     {"alice-key", []string{"X-Agent-ID", "bot", "X-Agent-ID", "narrow"}},
+		"an agent with a tenant in it":   {"alice-key", []string{"X-Agent-ID", "../acme=2Eio/bot"}},
+		"an agent names its twin":        {"bot-key", []string{"X-Agent-ID", "narrow"}},
+		"admin: through bob's agent":     {"admin-key", []string{"X-Nexus-Subject", "user:bob", "X-Agent-ID", "bot"}},
+		"admin: as bob, through its own": {"boss-key", []string{"X-Nexus-Subject", "user:bob", "X-Agent-ID", "bot"}},
+		"admin: as an agent and through": {"boss-key", []string{"X-Nexus-Subject", "agent:bot", "X-Agent-ID", "bot"}},
+		"platform: through an agent":     {"boot-key", []string{"X-Nexus-Tenant-ID", "acme.io", "X-Agent-ID", "bot"}},
+		"platform without a user":        {"bare-key", []string{"X-Agent-ID", "bot"}},
 		"another agent":                  {"bot-key", []string{"X-Agent-ID", "bot2"}},
 		"the owner of the agent":         {"bot-key", []string{"X-Nexus-Subject", "user:alice@acme"}},
 		"a user called like the agent":   {"bot-key", []string{"X-Nexus-Subject", "user:bot"}},
@@ -89,6 +100,42 @@ func TestRefusalOfAHeaderDoesNotTellWhoExists(t *testing.T) {
 	_, missing := g.NamedPrincipal(request("admin-key", "X-Nexus-Subject", "user:nobody"))
 	if errs.Public(admin) != errs.Public(missing) {
 		t.Errorf("an admin: %q, a missing user: %q, want the same words", errs.Public(admin), errs.Public(missing))
+	}
+}
+
+func TestUserActsThroughAnAgentOfHisOwn(t *testing.T) {
+	g := guard(t, fixture(), authn.Config{})
+	for name, c := range map[string]struct {
+		key, agent string
+		mandate    authz.Mandate
+	}{
+		"default mandate":              {"alice-key", "bot", authz.Mandate{}},
+		"a mandate of its own":         {"alice-key", "narrow", authz.Mandate{Permissions: map[string][]string{"file": {"read"}}}},
+		"an admin, without his rights": {"boss-key", "bot", authz.Mandate{}},
+	} {
+		who, err := g.NamedPrincipal(request(c.key, "X-Agent-ID", c.agent))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		want := []authz.Actor{{Ref: ref("agent", "acme=2Eio/"+c.agent), Mandate: c.mandate}}
+		if who.Base != ref("user", "acme=2Eio/alice=40acme") || !who.Admin.IsZero() || !who.Owner.IsZero() || !reflect.DeepEqual(who.Actors, want) {
+			t.Errorf("%s = %+v, want the agent in front of alice, and no admin key", name, who)
+		}
+		if own, err := g.Principal(request(c.key, "X-Agent-ID", c.agent)); err != nil || len(own.Actors) > 0 {
+			t.Errorf("%s: away from the RPC face the header is read: %+v, %v", name, own, err)
+		}
+	}
+}
+
+func TestAgentThatCannotBeLookedUpStopsTheRequest(t *testing.T) {
+	d := fixture()
+	g := guard(t, d, authn.Config{})
+	if _, err := g.Principal(request("alice-key")); err != nil {
+		t.Fatal(err)
+	}
+	d.brokenAgents = errs.New(errs.Unavailable, "no database")
+	if who, err := g.NamedPrincipal(request("alice-key", "X-Agent-ID", "bot")); !errors.Is(err, errs.Unavailable) || !who.IsZero() {
+		t.Errorf("with a broken directory = %+v, %v, want nobody and unavailable", who, err)
 	}
 }
 

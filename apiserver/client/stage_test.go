@@ -41,6 +41,10 @@ func (directory) Subject(context.Context, string, string, string) (exists, admin
 
 func (directory) Owner(context.Context, string, string) (string, error) { return "", nil }
 
+func (directory) Agent(context.Context, string, string) (string, authz.Mandate, error) {
+	return "", authz.Mandate{}, nil
+}
+
 func (directory) Tenant(context.Context, string) (bool, error) { return false, nil }
 
 var (

@@ -5,6 +5,7 @@ package op
 
 import (
 	"cmp"
+	"encoding/json"
 	"reflect"
 
 	"nexus/internal/errs"
@@ -43,6 +44,8 @@ type Decl struct {
 	// As names the operation that this one is another way to do. It is decided and recorded as that one, so that a rule about
 	// that one is a rule about this one, too. Empty: it is decided as itself.
 	As string
+	// NoTool says why the operation is not offered to models as a tool; empty: it is.
+	NoTool string
 	// Public operations ask nothing of anybody. The list of them is a golden file.
 	Public bool
 	// Essential operations go on as long as anything does when the disk fills up: administration, the record, and what takes
@@ -117,6 +120,9 @@ type Typed interface{ WireType() string }
 func wireType(t reflect.Type) string {
 	if typed, ok := reflect.Zero(t).Interface().(Typed); ok {
 		return typed.WireType()
+	}
+	if t == reflect.TypeFor[json.RawMessage]() {
+		return "object"
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

@@ -109,16 +109,16 @@ func HandleStream[P, G any](t *Table, c *Contract[P, struct{}], need NeedFunc[P,
 func row[P, R, G any](c *Contract[P, R], shape Shape, need NeedFunc[P, G]) *Operation {
 	return &Operation{
 		Decl: c.Decl, Shape: shape, Params: reflect.TypeFor[P](), Sample: c.Sample,
-		checks: func(ctx context.Context, who authz.Principal, raw json.RawMessage) ([]authz.Check, error) {
+		asks: func(ctx context.Context, who authz.Principal, raw json.RawMessage) (Asked, error) {
 			p, err := decode[P](raw)
 			if err != nil {
-				return nil, err
+				return Asked{}, err
 			}
 			n, err := need(ctx, who, p)
 			if err != nil {
-				return nil, err
+				return Asked{}, err
 			}
-			return n.Checks(), nil
+			return Asked{n.Checks(), n.Objects(), n.HasChoice()}, nil
 		},
 	}
 }

@@ -22,7 +22,14 @@ type Operation struct {
 	unary  func(ctx context.Context, who authz.Principal, raw json.RawMessage) (any, error)
 	upload func(ctx context.Context, who authz.Principal, raw json.RawMessage, body io.Reader) (any, error)
 	stream func(ctx context.Context, who authz.Principal, raw json.RawMessage, out Sink) error
-	checks func(ctx context.Context, who authz.Principal, raw json.RawMessage) ([]authz.Check, error)
+	asks   func(ctx context.Context, who authz.Principal, raw json.RawMessage) (Asked, error)
+}
+
+// Asked is what an operation asks for its parameters: the checks, what each is about, and whether one of several is enough.
+type Asked struct {
+	Checks  []authz.Check
+	Objects []authz.Named
+	Choice  bool
 }
 
 // Table holds every operation with its behaviour. It is filled at start and only read afterwards.
@@ -128,7 +135,13 @@ func (o *Operation) Send(ctx context.Context, who authz.Principal, raw json.RawM
 
 // Checks returns what the operation would ask for these parameters, without asking: for golden files and dry runs.
 func (o *Operation) Checks(ctx context.Context, who authz.Principal, raw json.RawMessage) ([]authz.Check, error) {
-	return o.checks(ctx, who, raw)
+	asked, err := o.asks(ctx, who, raw)
+	return asked.Checks, err
+}
+
+// Asks is Checks with what they are about.
+func (o *Operation) Asks(ctx context.Context, who authz.Principal, raw json.RawMessage) (Asked, error) {
+	return o.asks(ctx, who, raw)
 }
 
 // named puts the operation's name on an error, once.

@@ -109,6 +109,7 @@ func (k *kit) fixture(t *testing.T) map[string]json.RawMessage {
 	do("workspace_snapshot", `{"workspace_path":"/sample/workspace"}`)
 	do("rebac_create", `{"subject":["user","sample-reader"],"relation":"member","object":["group","sample-group"]}`)
 	id := do("rebac_create", `{"subject":["user","sample-editor"],"relation":"direct_editor","object":["file","/sample/file.txt"]}`).(api.TupleID)
+	do("register_agent", `{"agent_id":"sample-agent","name":"Sample"}`)
 	do("admin_create_key", `{"user_id":"sample-heir","name":"sample key"}`)
 	key := do("admin_create_key", `{"user_id":"sample-user","name":"sample key"}`).(api.NewKey).KeyID
 	return map[string]json.RawMessage{

@@ -92,6 +92,7 @@ func Fill(t *op.Table, d Deps) error {
 	groups(t, d)
 	keys(t, d)
 	users(t, d)
+	agents(t, d)
 	record(t, d)
 	server(t, d)
 	backups(t, d)

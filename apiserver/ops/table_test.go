@@ -33,6 +33,7 @@ func resolving(statement string) bool {
 		"SELECT id, tenant, resource_type, resource_id, relation, subject_type, subject_id, subject_relation, created, expires, author FROM tuples WHERE id",
 		"SELECT d.path, f.name FROM files f JOIN dirs d ON d.id = f.dir WHERE f.id",
 		"SELECT path FROM dirs WHERE id",
+		"SELECT owner FROM agents WHERE tenant",
 	} {
 		if strings.HasPrefix(statement, s) {
 			return true
@@ -91,6 +92,9 @@ var nothings = map[string]string{
 	api.Tuples.Name:       `{"tuples":[],"complete":true}`,
 	api.ListAccess.Name:   `{"subjects":[],"complete":true}`,
 	api.GroupMembers.Name: `{"members":[],"complete":true}`,
+	api.ListAgents.Name:   `{"agents":[],"complete":true}`,
+	api.GetAgent.Name:     `null`,
+	api.DeleteAgent.Name:  `false`,
 }
 
 // TestEveryOperation is the loop over the table: what is true of one operation is true of all.
@@ -187,6 +191,7 @@ var eithers = []string{
 	api.FileExists.Name, api.IsDir.Name, api.Expand.Name, api.Check.Name, api.Explain.Name, api.ListAccess.Name,
 	api.ListKeys.Name, api.GetKey.Name, api.RevokeKey.Name, api.UpdateKey.Name,
 	api.ListUsers.Name, api.DisableUser.Name, api.EnableUser.Name, api.TransferUser.Name,
+	api.RegisterAgent.Name, api.ListAgents.Name,
 }
 
 func policyCounts(t *testing.T, k *kit, name string, raw json.RawMessage) {

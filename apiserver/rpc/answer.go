@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
 	"reflect"
 	"strconv"
 
@@ -86,7 +85,7 @@ func (s *session) fail(ctx context.Context, out *bytes.Buffer, id []byte, operat
 // account returns what the caller may know of e, and logs what is the server's fault. An internal error gets an id that
 // stands in both.
 func (s *session) account(ctx context.Context, operation string, e *errs.Error) (text string, data map[string]string) {
-	text, data = errs.Public(e), dataOf(e)
+	text, data = errs.Public(e), errs.Data(e)
 	switch e.Kind {
 	case errs.Internal:
 		incident := ids.New()
@@ -109,24 +108,6 @@ type problem struct {
 	Code    int               `json:"code"`
 	Message string            `json:"message"`
 	Data    map[string]string `json:"data,omitempty"`
-}
-
-// dataOf returns what the caller's program gets beside the code: the error's fields, its reason, and its kind where several
-// kinds share the code. A refusal has none, so that it cannot differ from a miss; that a key lacks a scope is told, because
-// it depends on the key and the operation alone.
-func dataOf(e *errs.Error) map[string]string {
-	data := map[string]string{}
-	if e.Kind != errs.Denied {
-		maps.Copy(data, e.Fields)
-	}
-	if e.Reason != "" && (e.Kind != errs.Denied || e.Reason == errs.ScopeMissing) {
-		data["reason"] = string(e.Reason)
-	}
-	switch errs.RPC(e) {
-	case errs.Precondition.RPC(), errs.Internal.RPC():
-		data["kind"] = e.Kind.String()
-	}
-	return data
 }
 
 // limited notes when a call that met a limit may come again.

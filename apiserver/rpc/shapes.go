@@ -30,6 +30,7 @@ var shapes = collect(
 	shape(api.Check, checkShape),
 	shape(api.Expand, expandShape),
 	shape(api.Tuples, tuplesShape),
+	shape(api.ListAgents, agentsShape),
 )
 
 // row is one line of the table.
@@ -310,4 +311,12 @@ func tuplesShape(_ ask, r api.TupleList) any {
 		return r
 	}
 	return r.Tuples
+}
+
+// agentsShape is the bare list that both dialects read, unless a page was asked for.
+func agentsShape(_ ask, r api.AgentList) any {
+	if r.Paged {
+		return r
+	}
+	return r.Agents
 }

@@ -35,6 +35,9 @@ func (n Need[G]) Objects() []Named {
 	return objects
 }
 
+// HasChoice reports whether the need leaves a choice: one of several of its checks is enough.
+func (n Need[G]) HasChoice() bool { return n.expr.hasChoice() }
+
 // IsPublic reports whether the need asks nothing of anybody.
 func (n Need[G]) IsPublic() bool { return n.public }
 
@@ -183,6 +186,10 @@ func (e *expr) walk(f func(*leaf)) {
 			kid.walk(f)
 		}
 	}
+}
+
+func (e *expr) hasChoice() bool {
+	return e != nil && (len(e.any) > 1 || slices.ContainsFunc(e.all, (*expr).hasChoice))
 }
 
 // holds evaluates e, of whose leaves those among held hold. An expression without checks does not hold. Operations ask a few

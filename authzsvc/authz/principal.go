@@ -89,7 +89,7 @@ type Mandate struct {
 }
 
 // withheld is what the default mandate leaves out, whatever the definition.
-var withheld = []string{"share", "administer", "manage", "owner"}
+var withheld = []string{"share", "administer", "manage", "owner", "register_agent"}
 
 func (m Mandate) permits(c Check, now time.Time) bool {
 	if !m.Expires.IsZero() && !now.Before(m.Expires) {

@@ -23,6 +23,7 @@ import (
 	"nexus/apiserver/op"
 	"nexus/apiserver/ops"
 	"nexus/apiserver/rest/files"
+	"nexus/authzsvc/authz"
 	"nexus/authzsvc/gatetest"
 	"nexus/internal/clock"
 	"nexus/internal/errs"
@@ -139,6 +140,10 @@ func (keys) Subject(context.Context, string, string, string) (bool, bool, error)
 }
 
 func (keys) Owner(context.Context, string, string) (string, error) { return "", nil }
+
+func (keys) Agent(context.Context, string, string) (string, authz.Mandate, error) {
+	return "", authz.Mandate{}, nil
+}
 
 func (keys) Tenant(context.Context, string) (bool, error) { return true, nil }
 

@@ -20,19 +20,19 @@ var (
 	disableUser = sqldb.SQL(`UPDATE users SET disabled = $3 WHERE tenant = $1 AND id = $2`)
 	oneUser     = sqldb.SQL(`SELECT u.tenant, u.id, u.created, u.disabled,
 		(SELECT count(*) FROM api_keys k WHERE k.tenant = u.tenant AND k.user_id = u.id AND k.revoked = 0 AND (k.expires = 0 OR k.expires > $3)),
-		(SELECT count(*) FROM agents a WHERE a.tenant = u.tenant AND a.owner = u.id),
+		(SELECT count(*) FROM agents a WHERE a.tenant = u.tenant AND a.owner = u.id AND a.ended = 0),
 		EXISTS (SELECT 1 FROM api_keys k WHERE k.tenant = u.tenant AND k.user_id = u.id AND k.admin IS TRUE AND k.revoked = 0 AND (k.expires = 0 OR k.expires > $3))
 		FROM users u WHERE u.tenant = $1 AND u.id = $2`)
 	usersAfter = sqldb.SQL(`SELECT u.tenant, u.id, u.created, u.disabled,
 		(SELECT count(*) FROM api_keys k WHERE k.tenant = u.tenant AND k.user_id = u.id AND k.revoked = 0 AND (k.expires = 0 OR k.expires > $3)),
-		(SELECT count(*) FROM agents a WHERE a.tenant = u.tenant AND a.owner = u.id),
+		(SELECT count(*) FROM agents a WHERE a.tenant = u.tenant AND a.owner = u.id AND a.ended = 0),
 		EXISTS (SELECT 1 FROM api_keys k WHERE k.tenant = u.tenant AND k.user_id = u.id AND k.admin IS TRUE AND k.revoked = 0 AND (k.expires = 0 OR k.expires > $3))
 		FROM users u WHERE u.tenant = $1 AND u.id > $2 ORDER BY u.id LIMIT $4`)
 
 	insertAgent = sqldb.SQL(`INSERT INTO agents (tenant, id, owner, created) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant, id) DO NOTHING`)
-	agentOwner  = sqldb.SQL(`SELECT owner FROM agents WHERE tenant = $1 AND id = $2`)
-	agentsOf    = sqldb.SQL(`SELECT id FROM agents WHERE tenant = $1 AND owner = $2 ORDER BY id LIMIT $3`)
-	giveAgent   = sqldb.SQL(`UPDATE agents SET owner = $4 WHERE tenant = $1 AND id = $2 AND owner = $3`)
+	agentOwner  = sqldb.SQL(`SELECT owner FROM agents WHERE tenant = $1 AND id = $2 AND ended = 0`)
+	agentsOf    = sqldb.SQL(`SELECT id FROM agents WHERE tenant = $1 AND owner = $2 AND ended = 0 ORDER BY id LIMIT $3`)
+	giveAgent   = sqldb.SQL(`UPDATE agents SET owner = $4 WHERE tenant = $1 AND id = $2 AND owner = $3 AND ended = 0`)
 	giveKeys    = sqldb.SQL(`UPDATE api_keys SET user_id = $4 WHERE tenant = $1 AND user_id = $3 AND subject_type = 'agent' AND subject_id = $2`)
 	endKeys     = sqldb.SQL(`UPDATE api_keys SET revoked = $4 WHERE tenant = $1 AND user_id = $3 AND subject_type = 'agent' AND subject_id = $2 AND revoked = 0`)
 )
@@ -76,7 +76,7 @@ func InsertAgent(ctx context.Context, tx sqldb.Tx, tenant, name, owner string, a
 	return n > 0, err
 }
 
-// AgentOwner returns the name of the user to whom an agent belongs; ErrNoRows when there is no such agent.
+// AgentOwner returns the name of the user to whom an agent belongs; ErrNoRows when there is no such agent, or it has ended.
 func AgentOwner(ctx context.Context, q sqldb.Q, tenant, name string) (owner string, err error) {
 	err = q.Row(ctx, agentOwner, tenant, name).Scan(&owner)
 	return owner, err

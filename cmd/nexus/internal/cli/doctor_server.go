@@ -35,7 +35,7 @@ func (a *app) examineServer(ctx context.Context) []diagnosis {
 	all := []diagnosis{{Check: "server", State: fine, Found: fmt.Sprintf("%s runs, version %s", a.address(), status.Version)}}
 	return append(all, examine(ctx,
 		func(context.Context) diagnosis { return versions(status.Version) },
-		a.ready, a.clocks,
+		a.ready, a.clocks, a.models,
 		func(ctx context.Context) diagnosis { return a.keyWorks(ctx, c) },
 	)...)
 }
@@ -103,4 +103,19 @@ func (a *app) fetch(ctx context.Context, path string) (status int, header http.H
 		return 0, nil, err
 	}
 	return resp.StatusCode, resp.Header, resp.Body.Close()
+}
+
+// models asks whether the server speaks the Model Context Protocol, and whether it tells clients under which name.
+func (a *app) models(ctx context.Context) diagnosis {
+	if status, _, err := a.fetch(ctx, "/.well-known/oauth-protected-resource/mcp"); err == nil && status == http.StatusOK {
+		return diagnosis{Check: "mcp", State: fine, Found: "agents can connect to " + a.address() + "/mcp"}
+	}
+	status, _, err := a.fetch(ctx, "/mcp")
+	switch {
+	case err != nil:
+		return diagnosis{"mcp", warn, describe(err), "see the server's log"}
+	case status == http.StatusNotFound:
+		return diagnosis{Check: "mcp", State: fine, Found: "is switched off"}
+	}
+	return diagnosis{"mcp", warn, "the server does not know the URL that clients reach it under", "set public-url, so that they find how to authenticate"}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -140,6 +141,10 @@ func faceOf(c config.Config, log *slog.Logger) (node.Face, error) {
 		Dialect: dialect, Log: log, BodyLimit: c.BodyLimit, UploadLimit: c.UploadLimit,
 		RateKey: c.RateKey, RateAddress: c.RateAddress, DrainFor: c.DrainFor,
 		Origins: c.CORSOrigins, Streams: int(c.StreamsPerKey),
+	}
+	if c.MCP {
+		named := slices.DeleteFunc(slices.Clone(c.CORSOrigins), func(o string) bool { return o == "*" })
+		f.MCP = &node.MCP{Base: c.Public(), Origins: named}
 	}
 	for _, text := range c.TrustedProxies {
 		network, err := netip.ParsePrefix(text)

@@ -5,6 +5,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -51,6 +53,8 @@ type Config struct {
 	CORSOrigins    []string      `koanf:"cors-origins"`
 	StreamsPerKey  int64         `koanf:"streams-per-key"`
 	DrainFor       time.Duration `koanf:"drain-for"`
+	PublicURL      string        `koanf:"public-url"`
+	MCP            bool          `koanf:"mcp"`
 	LogLevel       string        `koanf:"log-level"`
 	LogFormat      string        `koanf:"log-format"`
 }
@@ -91,6 +95,8 @@ var settings = []setting{
 	{"disk-reserve", int64(256 << 20), "free bytes below which writes are refused; reads, deletes and administration go on"},
 	{"disk-ballast", int64(64 << 20), "bytes kept to be given up when the disk is full, so that deletes work; 0: none"},
 	{"drain-for", 10 * time.Second, "how long requests may still run at the end"},
+	{"public-url", "", "URL under which clients reach the server, such as https://nexus.example.com; left out, that of listen where it names one"},
+	{"mcp", true, "serve the Model Context Protocol at /mcp; pages of cors-origins may call it when they are named there one by one"},
 	{"log-level", "info", "debug, info, warn or error"},
 	{"log-format", "text", "text or json"},
 }
@@ -107,10 +113,10 @@ func Flags(fs *pflag.FlagSet) {
 			fs.String(s.name, v, s.doc)
 		case int64:
 			fs.Int64(s.name, v, s.doc)
-		case float64:
-			fs.Float64(s.name, v, s.doc)
 		case bool:
 			fs.Bool(s.name, v, s.doc)
+		case float64:
+			fs.Float64(s.name, v, s.doc)
 		case time.Duration:
 			fs.Duration(s.name, v, s.doc)
 		case []string:
@@ -248,4 +254,24 @@ func lookup(environ []string, name string) string {
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
 	return line
+}
+
+// Public returns the URL under which clients reach the server: what is set, or else the address it listens on. It is "" where
+// that is no address to call, such as :8765, which is every address of the machine.
+func (c Config) Public() string {
+	if c.PublicURL != "" {
+		return c.PublicURL
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil || port == "0" {
+		return ""
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		return ""
+	}
+	scheme := "http://"
+	if c.TLSCert != "" {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, port)
 }

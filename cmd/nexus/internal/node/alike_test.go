@@ -35,6 +35,9 @@ func (w *wire) populate() (tuple string) {
 	w.post(root, "admin_enable_user", `{"user_id":"sample-user"}`)
 	w.userKey("sample-user", "default")
 	w.userKey("sample-heir", "default")
+	until(w.t, "the agent's name is free", func() bool {
+		return !strings.Contains(w.post(root, "register_agent", `{"agent_id":"sample-agent","name":"Sample"}`), `"error"`)
+	})
 	w.tuple(root, `{"subject":["user","sample-reader"],"relation":"member","object":["group","sample-group"]}`)
 	w.tuple(root, `{"subject":["user","sample-owner"],"relation":"direct_viewer","object":["file","/sample/file.txt"]}`)
 	return w.tuple(root, `{"subject":["user","sample-editor"],"relation":"direct_editor","object":["file","/sample/file.txt"]}`)
@@ -42,6 +45,9 @@ func (w *wire) populate() (tuple string) {
 
 // aboutTheCaller are operations that answer about nobody but who calls them, so that there is nothing they could give away.
 var aboutTheCaller = []string{api.SharedWithMe.Name}
+
+// taking are operations that take a name of which a tenant has one: that it is taken is what they must tell.
+var taking = []string{api.RegisterAgent.Name}
 
 // measured is what an answer has of the moment it was made at, and nothing of what it is about.
 var measured = regexp.MustCompile(`"revision":"\d+"`)
@@ -66,7 +72,7 @@ func TestWhatIsThereAnswersAStrangerAsWhatIsNot(t *testing.T) {
 			sample := strings.ReplaceAll(string(raw), "sample-tuple", tuple)
 			there := measured.ReplaceAllString(full.post(eve, o.Method, sample), "")
 			missing := measured.ReplaceAllString(empty.post(eveToo, o.Method, sample), "")
-			if there != missing {
+			if there != missing && !slices.Contains(taking, o.Name) {
 				t.Errorf("%s %s\nwhere it is:     %s\nwhere it is not: %s", o.Method, sample, there, missing)
 			}
 			if slices.Contains(aboutTheCaller, o.Name) {

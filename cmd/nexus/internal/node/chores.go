@@ -16,6 +16,7 @@ import (
 const (
 	sweepTrash       = "trash.sweep"
 	expireWorkspaces = "workspaces.expire"
+	buryAgents       = "agents.bury"
 	sweepRelations   = "relations.sweep"
 	forgetChanges    = "changes.forget"
 	FollowFiles      = "search.index" // keeps the search index in step with the files
@@ -28,6 +29,7 @@ var servants = []string{
 	forgetChanges,
 	FollowFiles,
 	sweepBlobs, scrubBlobs,
+	buryAgents,
 }
 
 // chore is work that the server does by itself, in small steps, each of which is decided and recorded as every operation is.
@@ -72,6 +74,14 @@ func (n *Node) chores() []chore {
 		work: func(ctx context.Context, tenant string) (err error) {
 			for more := true; err == nil && more; {
 				more, err = step(ctx, n, FollowFiles, tenant, schema.Indexer, schema.Tenant.Reindex, n.Search.Index)
+			}
+			return err
+		},
+	}, {
+		name: buryAgents, every: time.Second, waiting: n.Store.Chores().Burying,
+		work: func(ctx context.Context, tenant string) (err error) {
+			for more := true; err == nil && more; {
+				more, err = step(ctx, n, buryAgents, tenant, schema.Sweeper, schema.Tenant.Sweep, n.Store.Agents().Bury)
 			}
 			return err
 		},

@@ -6,10 +6,13 @@ import (
 	"net/netip"
 	"time"
 
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
 	"nexus/apiserver"
 	"nexus/apiserver/api"
 	"nexus/apiserver/authn"
 	"nexus/apiserver/events"
+	"nexus/apiserver/mcp"
 	"nexus/apiserver/rest/files"
 	"nexus/apiserver/rpc"
 	"nexus/authzsvc"
@@ -33,6 +36,14 @@ type Face struct {
 	Streams     int      // that one key can have open
 	DrainFor    time.Duration
 	Log         *slog.Logger
+	MCP         *MCP // nil: not served
+}
+
+// MCP says how a node is served to models.
+type MCP struct {
+	Base    string   // URL under which clients reach the server; "" when nobody said
+	Origins []string // of web pages that may call
+	Extend  func(*sdk.Server)
 }
 
 // Server returns the HTTP server over the node. The caller serves and ends it before it closes the node.
@@ -65,9 +76,25 @@ func (n *Node) Server(f Face) (*apiserver.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	faces := []apiserver.Face{face, contents, streams}
+	if f.MCP != nil {
+		models, err := n.mcp(f, guard, metrics)
+		if err != nil {
+			return nil, err
+		}
+		faces = append(faces, models)
+	}
 	return apiserver.New(apiserver.Config{
-		Faces: []apiserver.Face{face, contents, streams}, Probes: []apiserver.Probe{{Name: "node", Ask: n.Ready}}, Notice: n.Room.Notice, Origins: f.Origins,
+		Faces: faces, Probes: []apiserver.Probe{{Name: "node", Ask: n.Ready}}, Notice: n.Room.Notice, Origins: f.Origins,
 		Metrics: metrics, Log: f.Log, DrainTimeout: f.DrainFor,
+	})
+}
+
+func (n *Node) mcp(f Face, guard *authn.Guard, metrics *apiserver.Metrics) (*mcp.Face, error) {
+	return mcp.New(mcp.Config{
+		Table: n.Table, Guard: guard, Version: n.version, Base: f.MCP.Base, Origins: f.MCP.Origins, MaxBody: f.BodyLimit, Log: f.Log,
+		Observe: metrics.Operation, Extend: f.MCP.Extend,
+		Turned: func(ctx context.Context, t mcp.Turned) { n.turned(ctx, rpc.Turned(t)) },
 	})
 }
 

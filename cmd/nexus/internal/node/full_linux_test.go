@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"nexus/authzsvc/audit"
 	"nexus/internal/disk"
@@ -58,20 +57,6 @@ func (k *kit) mustRefuse(method, params string) {
 	k.t.Helper()
 	if r, err := k.try(k.admin, method, params); errs.From(err) == nil || errs.From(err).Reason != errs.DiskFull || errs.HTTP(err) != 507 {
 		k.t.Errorf("%s on a full disk = %v, %v, want %s", method, r, err, errs.DiskFull)
-	}
-}
-
-// until waits for what the server does by itself.
-func until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
-	for end := time.After(patience); !holds(); {
-		select {
-		case <-look.C:
-		case <-end:
-			t.Fatalf("not so after %s: %s", patience, what)
-		}
 	}
 }
 

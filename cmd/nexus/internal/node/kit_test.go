@@ -229,3 +229,17 @@ func (k *kit) outcome(decision string) *authz.Outcome {
 	}
 	return all[0].Outcome
 }
+
+// until waits for what the server does by itself.
+func until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for end := time.After(patience); !holds(); {
+		select {
+		case <-look.C:
+		case <-end:
+			t.Fatalf("not so after %s: %s", patience, what)
+		}
+	}
+}

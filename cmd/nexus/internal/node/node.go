@@ -66,6 +66,7 @@ type Node struct {
 	backups *backup.Keeper
 	log     *slog.Logger
 	clock   clock.Clock
+	version string
 	stop    context.CancelFunc
 	idle    chan error
 }
@@ -106,7 +107,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if err := backup.Unfinished(c.DataDir); err != nil {
 		return nil, err
 	}
-	n := &Node{clock: c.Clock, grace: c.BlobGrace, check: c.BlobCheck, log: c.Log, keepChanges: cmp.Or(c.KeepChanges, 30*24*time.Hour)}
+	n := &Node{clock: c.Clock, grace: c.BlobGrace, check: c.BlobCheck, version: c.Version, log: c.Log, keepChanges: cmp.Or(c.KeepChanges, 30*24*time.Hour)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -239,6 +240,7 @@ func info(c Config) ops.Info {
 	return ops.Info{Version: c.Version, Backend: map[string]string{"type": "local"}, Metadata: store}
 }
 
+// names returns every operation that is decided: those of the table, and what the server does by itself.
 func names() []string {
 	all := slices.Clone(servants)
 	for _, d := range api.All() {

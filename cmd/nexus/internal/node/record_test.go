@@ -101,6 +101,10 @@ func (k *kit) samples() {
 	} {
 		_, _ = k.try(k.admin, call[0], call[1]) // what is there already is there
 	}
+	until(k.t, "the agent's name is free", func() bool {
+		_, err := k.try(k.admin, "register_agent", `{"agent_id":"sample-agent","name":"Sample"}`)
+		return err == nil
+	})
 }
 
 func mustBeReasoned(t *testing.T, d *authz.Decided, base authz.Ref, allowed bool) {

@@ -38,7 +38,7 @@ func newWireBehind(t *testing.T, c Config, proxies ...netip.Prefix) *wire {
 // serve serves the kit's node until the test ends. A key can have two streams.
 func (w *wire) serve(t *testing.T, proxies ...netip.Prefix) {
 	t.Helper()
-	server, err := w.Server(Face{Log: slog.New(slog.DiscardHandler), Streams: 2, Proxies: proxies})
+	server, err := w.Server(Face{Log: slog.New(slog.DiscardHandler), Proxies: proxies, Streams: 2, MCP: &MCP{}})
 	if err != nil {
 		t.Fatal(err)
 	}
