@@ -28,7 +28,7 @@ func (s *Service) Access(ctx context.Context, may authz.Proof, object authz.Ref,
 	if err != nil {
 		return nil, false, err
 	}
-	all, err := s.engine.Expand(ctx, head, object, permission)
+	all, err := s.expand(ctx, head, object, permission)
 	if err != nil {
 		return nil, false, err
 	}
@@ -36,7 +36,11 @@ func (s *Service) Access(ctx context.Context, may authz.Proof, object authz.Ref,
 	asker := explain.Asker{Visible: s.sight(ctx, may.Decision().Principal()), Names: names}
 	check := authz.Check{Type: object.Type, ID: object.ID, Permission: permission}
 	for _, one := range some {
-		trace, err := s.engine.ExplainSet(ctx, head, one, check, true)
+		var trace explain.Trace
+		err := s.own.within(ctx, object, func(ctx context.Context) (err error) {
+			trace, err = s.engine.ExplainSet(ctx, head, one, check, true)
+			return err
+		})
 		if err != nil {
 			return nil, false, err
 		}

@@ -8,6 +8,7 @@ import (
 	"nexus/authzsvc/explain"
 	"nexus/authzsvc/relations"
 	"nexus/internal/errs"
+	"nexus/schema"
 )
 
 // Question is a check about somebody, in the engine's terms.
@@ -19,6 +20,7 @@ type Question struct {
 	At       time.Time          // as of this time; zero: now
 	Revision relations.Revision // as of this revision; zero: as At says
 	Full     bool               // trace past every cache
+	Values   map[string]any     // for the parameters of conditions; nil: none
 }
 
 // Names returns the names that people know objects by; what it leaves out keeps the name in its id.
@@ -29,6 +31,9 @@ func (s *Service) Check(ctx context.Context, may authz.Proof, q Question) (bool,
 	if err := authz.Ready(may); err != nil {
 		return false, err
 	}
+	if len(q.Values) > 0 {
+		return s.checkUnder(ctx, q)
+	}
 	finding, err := s.relations().Ask(ctx, q.Subjects, []authz.Check{q.Check})
 	if err != nil {
 		return false, err
@@ -37,6 +42,19 @@ func (s *Service) Check(ctx context.Context, may authz.Proof, q Question) (bool,
 		return answer.Allowed, nil
 	}
 	return false, s.relations().Disguise(ctx, q.Subjects, q.Check, q.Rest)
+}
+
+// checkUnder answers a question for which there are values: nobody remembers such an answer.
+func (s *Service) checkUnder(ctx context.Context, q Question) (allowed bool, err error) {
+	at, err := s.store.Settled(ctx)
+	if err != nil {
+		return false, err
+	}
+	err = s.own.within(ctx, q.Check.Object(), func(ctx context.Context) error {
+		allowed, err = s.engine.CheckUnder(ctx, at, q.Subjects, q.Check, q.Values)
+		return err
+	})
+	return allowed && err == nil, err
 }
 
 // Explain answers one question with the way to the answer, as far as the asker, whose proof may is, can see it. open says
@@ -90,14 +108,22 @@ func (s *Service) blind(ctx context.Context, t explain.Trace, model *explain.Sch
 
 // trace asks for each subject until one holds.
 func (s *Service) trace(ctx context.Context, at relations.Revision, q Question) (t explain.Trace, err error) {
+	err = s.own.within(ctx, q.Check.Object(), func(ctx context.Context) error {
+		t, err = s.traceAny(ctx, at, q)
+		return err
+	})
+	return t, err
+}
+
+func (s *Service) traceAny(ctx context.Context, at relations.Revision, q Question) (t explain.Trace, err error) {
 	for _, subject := range q.Subjects {
-		t, err = s.engine.Explain(ctx, at, subject, q.Check, q.Full)
+		t, err = s.engine.ExplainUnder(ctx, at, subject, q.Check, q.Full, q.Values)
 		if err != nil || t.Allowed {
 			return t, err
 		}
 	}
 	if len(q.Subjects) > 1 {
-		t, err = s.engine.Explain(ctx, at, q.Subjects[0], q.Check, q.Full)
+		t, err = s.engine.ExplainUnder(ctx, at, q.Subjects[0], q.Check, q.Full, q.Values)
 	}
 	return t, err
 }
@@ -107,7 +133,7 @@ func (s *Service) sharers(ctx context.Context, at relations.Revision, model *exp
 	if t.Allowed || permission == "" {
 		return nil, nil
 	}
-	return s.engine.Expand(ctx, at, t.Check.Object(), permission)
+	return s.expand(ctx, at, t.Check.Object(), permission)
 }
 
 // revision returns the revision that a question is about.
@@ -126,11 +152,27 @@ func (s *Service) revision(ctx context.Context, q Question) (relations.Revision,
 // reads reports whether the asker may read an object, now.
 func (s *Service) reads(ctx context.Context, asker authz.Principal, object authz.Ref) bool {
 	permission := map[string]string{"file": "read", "group": "view", "tenant": "access", "agent": "view", "platform": "administer"}[object.Type]
+	if schema.IsOwn(object.Type) {
+		permission = s.reading(ctx, object.Type)
+	}
 	if permission == "" {
 		return false
 	}
 	finding, err := s.relations().Ask(ctx, asker.Subjects(), []authz.Check{{Type: object.Type, ID: object.ID, Permission: permission}})
 	return err == nil && finding.Answers[0].Allowed
+}
+
+// reading returns the permission by which somebody may see an object of a tenant's type.
+func (s *Service) reading(ctx context.Context, definition string) string {
+	head, err := s.store.Reader().Head(ctx)
+	if err != nil {
+		return ""
+	}
+	model, err := s.engine.Schema(ctx, head)
+	if err != nil {
+		return ""
+	}
+	return model.Reading(definition)
 }
 
 // sees reports whether an explanation may show r to the asker: people of his own tenant, and what he may read.
@@ -150,5 +192,14 @@ func (s *Service) Expand(ctx context.Context, may authz.Proof, object authz.Ref,
 	if err != nil {
 		return nil, err
 	}
-	return s.engine.Expand(ctx, head, object, permission)
+	return s.expand(ctx, head, object, permission)
+}
+
+func (s *Service) expand(ctx context.Context, at relations.Revision, object authz.Ref, permission string) ([]explain.Subject, error) {
+	var found []explain.Subject
+	err := s.own.within(ctx, object, func(ctx context.Context) (err error) {
+		found, err = s.engine.Expand(ctx, at, object, permission)
+		return err
+	})
+	return found, err
 }

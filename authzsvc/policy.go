@@ -75,7 +75,7 @@ func subject(r authz.Ref) rego.Subject {
 
 // object is what rules see of an object. A file's path is the caller's own, clean and whole, so nothing remains below it.
 func object(o authz.Named) rego.Object {
-	out := rego.Object{Type: o.Type, Tenant: ids.Plain(schema.TenantOf(o.Ref)), ID: o.ID, Name: o.Name}
+	out := rego.Object{Type: schema.TypeName(o.Type), Tenant: ids.Plain(schema.TenantOf(o.Ref)), ID: o.ID, Name: o.Name}
 	if o.Type == "file" {
 		out.Path = o.Name
 	}

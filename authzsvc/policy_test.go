@@ -10,11 +10,14 @@ import (
 	"nexus/policies"
 )
 
+// ruled are the operations that the shipped rules name.
+var ruled = []string{"files.read", "files.write", "files.exists", "files.get_metadata", "files.copy", "files.rename", "versions.get", "versions.diff"}
+
 // shipped are the rules that ship, as the Gate sees them.
 func shipped(t *testing.T) authz.Rules {
 	t.Helper()
 	engine, err := rego.NewEngine(t.Context(), policies.Default(), rego.Config{
-		Operations: []string{"files.read", "files.write", "files.exists", "files.get_metadata", "files.copy", "files.rename", "versions.get", "versions.diff"}, Obligations: []string{string(authz.MaskValues)},
+		Operations: ruled, Obligations: []string{string(authz.MaskValues)},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"nexus/authzsvc/audit"
@@ -26,27 +28,33 @@ import (
 
 // Config says how the service runs. Database, RecordDir and Operations are required.
 type Config struct {
-	Database   *sqldb.Lite   // relationships live beside the domain's rows
-	RecordDir  string        // of the decision record
-	Operations []string      // every operation there is; a policy that names another is refused
-	PolicyDir  string        // of the operator's own policies; empty: none
-	Disabled   []string      // ids of shipped policies to leave out
-	History    time.Duration // how long relationships can be asked as of an earlier time; 0: 30 days
-	Record     audit.Options // of the record; its Clock is Clock
-	Clock      clock.Clock   // nil: the machine's
-	Log        *slog.Logger  // nil: nowhere
+	Database      *sqldb.Lite   // relationships live beside the domain's rows
+	RecordDir     string        // of the decision record
+	Operations    []string      // every operation there is; a policy that names another is refused
+	PolicyDir     string        // of the operator's own policies; empty: none
+	PolicyMayLack bool          // whether PolicyDir may be missing: there are no own policies then
+	Disabled      []string      // ids of shipped policies to leave out
+	Caveats       bool          // whether tenants' definitions may hold caveats
+	History       time.Duration // how long relationships can be asked as of an earlier time; 0: 30 days
+	Record        audit.Options // of the record; its Clock is Clock
+	Clock         clock.Clock   // nil: the machine's
+	Log           *slog.Logger  // nil: nowhere
 }
 
 // Service is the running decision service. It is safe for concurrent use.
 type Service struct {
-	store  *sqlds.Datastore
-	engine *spice.Engine
-	cache  *cache.Cache
-	rules  *rego.Engine
-	record *audit.Log
-	gate   *authz.Gate
-	clock  clock.Clock
-	config Config
+	store   *sqlds.Datastore
+	product *spice.Product
+	engine  *spice.Engine
+	cache   *cache.Cache
+	own     turns // of questions about tenants' own types
+	rules   *rego.Engine
+	record  *audit.Log
+	gate    *authz.Gate
+	clock   clock.Clock
+	config  Config
+
+	installing sync.Mutex // held while the policies are read, installed or reloaded
 }
 
 // Open starts the service. Close ends it; the caller closes the database after that.
@@ -82,25 +90,23 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 // nothing but the schema is written.
 func (s *Service) openRelations(ctx context.Context) (err error) {
 	s.store, err = sqlds.Open(ctx, s.config.Database, sqlds.Options{
-		Clock: s.clock, Window: s.config.History, Log: s.config.Log, Touched: s.touched, SchemaChanged: s.schemaChanged,
+		Clock: s.clock, Window: s.config.History, Log: s.config.Log, Touched: s.touched, Defined: s.defined, SchemaChanged: s.schemaChanged,
 	})
 	if err != nil {
 		return err
 	}
-	s.engine, err = spice.Open(ctx, s.store, spice.Options{OnIncomplete: func(_ context.Context, q spice.Incomplete) {
-		s.config.Log.Error("relationships nested too deep: counted as a denial", "subject", q.Subject, "object", q.Check.Object(), "permission", q.Check.Permission)
-	}})
+	s.engine, err = spice.Open(ctx, s.store, spice.Options{OnIncomplete: s.incomplete})
 	if err != nil {
 		return err
 	}
-	if err := s.engine.WriteSchema(ctx, schema.Text); err != nil {
+	if err := s.putProduct(ctx, schema.Text); err != nil {
 		return err
 	}
 	shape, err := spice.ShapeOf(schema.Text, schema.Digest())
 	if err != nil {
 		return err
 	}
-	s.cache, err = cache.New(source{s.store, s.engine}, s.store.Reader(), cache.Options{Shape: shape})
+	s.cache, err = cache.New(source{s.store, s.engine, &s.own}, s.store.Reader(), cache.Options{Shape: shape})
 	return err
 }
 
@@ -110,21 +116,40 @@ func (s *Service) touched(rev relations.Revision, resources []authz.Ref) {
 	}
 }
 
-// schemaChanged makes the cache stand aside: the product's schema is written before there is a cache, and nobody else writes one.
+// schemaChanged makes the cache stand aside: the product's schema is written before there is a cache, and nobody writes one later.
 func (s *Service) schemaChanged(string) {
 	if s.cache != nil {
 		s.cache.SchemaChanged("")
 	}
 }
 
+// incomplete tells of a question that the engine gave up on: an alarm, because the limits of what may be written are there to
+// keep it from happening. Tenants' own types have no such limits, and are theirs to mend.
+func (s *Service) incomplete(ctx context.Context, q spice.Incomplete) {
+	level := slog.LevelError
+	if schema.IsOwn(q.Check.Type) {
+		level = slog.LevelDebug
+	}
+	s.config.Log.Log(ctx, level, "relationships nested too deep: counted as a denial", "subject", q.Subject, "object", q.Check.Object(), "permission", q.Check.Permission)
+}
+
 // source is what the cache asks on a miss: heads from the store, answers from the engine.
 type source struct {
 	*sqlds.Datastore
 	engine *spice.Engine
+	own    *turns
 }
 
-func (s source) Check(ctx context.Context, at relations.Revision, subjects []authz.Ref, checks []authz.Check) ([]authz.Answer, error) {
-	return s.engine.Check(ctx, at, subjects, checks)
+func (s source) Check(ctx context.Context, at relations.Revision, subjects []authz.Ref, checks []authz.Check) (answers []authz.Answer, err error) {
+	i := slices.IndexFunc(checks, func(c authz.Check) bool { return schema.IsOwn(c.Type) })
+	if i < 0 {
+		return s.engine.Check(ctx, at, subjects, checks)
+	}
+	err = s.own.within(ctx, checks[i].Object(), func(ctx context.Context) error {
+		answers, err = s.engine.Check(ctx, at, subjects, checks)
+		return err
+	})
+	return answers, err
 }
 
 // Head returns the newest published revision.
@@ -135,27 +160,32 @@ func (s *Service) openPolicy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	obligations := make([]string, 0, len(authz.Obligations()))
-	for _, o := range authz.Obligations() {
-		obligations = append(obligations, string(o))
-	}
-	s.rules, err = rego.NewEngine(ctx, modules, rego.Config{Operations: s.config.Operations, Obligations: obligations})
+	s.rules, err = rego.NewEngine(ctx, modules, rego.Config{Operations: s.config.Operations, Obligations: obligations()})
 	return err
 }
 
+// obligations are those that storage knows to meet.
+func obligations() []string {
+	all := authz.Obligations()
+	names := make([]string, len(all))
+	for i, o := range all {
+		names[i] = string(o)
+	}
+	return names
+}
+
 func (s *Service) policies() (map[string]string, error) {
-	var own map[string]string
-	if s.config.PolicyDir != "" {
-		var err error
-		if own, err = rego.LoadDir(s.config.PolicyDir); err != nil {
-			return nil, err
-		}
+	own, _, err := s.ownPolicies()
+	if err != nil {
+		return nil, err
 	}
 	return rego.Compose(policies.Default(), own, s.config.Disabled)
 }
 
 // ReloadPolicy reads the policies again. When they cannot be used the old ones stay in force and the error says why.
 func (s *Service) ReloadPolicy(ctx context.Context) error {
+	s.installing.Lock()
+	defer s.installing.Unlock()
 	modules, err := s.policies()
 	if err != nil {
 		return err

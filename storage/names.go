@@ -78,3 +78,17 @@ func (n Names) AddressOf(ctx context.Context, file authz.Ref) (schema.Address, e
 	}
 	return n.Address(ctx, schema.TenantOf(file), path)
 }
+
+// Kind returns the type of that name that a tenant defined, and whether it defined one.
+func (n Names) Kind(ctx context.Context, tenant, name string) (schema.Kind, bool, error) {
+	k, err := sqlstore.KindBy(ctx, n.s.db, tenant, name)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return schema.Kind{}, false, nil
+	}
+	return k, err == nil, err
+}
+
+// Kinds returns the types that a tenant defined, by name.
+func (n Names) Kinds(ctx context.Context, tenant string) ([]schema.Kind, error) {
+	return sqlstore.Kinds(ctx, n.s.db, tenant)
+}

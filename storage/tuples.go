@@ -97,8 +97,12 @@ func (h *Shares) In(ctx context.Context, g schema.AdministerTenant, f relations.
 
 // everything lists type by type, because a walk begins at a type or at a subject.
 func (h *Shares) everything(ctx context.Context, tenant string, f relations.Filter, p Page) (Tuples, error) {
+	definitions, err := h.s.definitions(ctx, tenant)
+	if err != nil {
+		return Tuples{}, err
+	}
 	var found Tuples
-	for _, definition := range slices.Sorted(slices.Values(schema.Definitions())) {
+	for _, definition := range definitions {
 		switch from := p.After.Resource.Type; {
 		case definition < from:
 			continue
@@ -120,6 +124,17 @@ func (h *Shares) everything(ctx context.Context, tenant string, f relations.Filt
 		p.Limit -= len(more.Tuples) // with none left, the other types are looked into for whether they have any
 	}
 	return found, nil
+}
+
+// definitions returns the names of all types that a tenant's relationships can be of, in order.
+func (s *Store) definitions(ctx context.Context, tenant string) ([]string, error) {
+	names := schema.Definitions()
+	own, err := sqlstore.Kinds(ctx, s.db, tenant)
+	for _, k := range own {
+		names = append(names, k.Type)
+	}
+	slices.Sort(names)
+	return names, err
 }
 
 func all(relations.Relationship) bool { return true }

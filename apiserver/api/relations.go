@@ -16,6 +16,8 @@ type RelateParams struct {
 	Expires  Time   `json:"expires_at" audit:"plain" doc:"when it ends; never, when left out"`
 	Tenant   string `json:"tenant_id" audit:"plain" doc:"the caller's own tenant (default)"`
 	Columns  any    `json:"column_config" doc:"accepted for compatibility"`
+	Caveat   string `json:"caveat" audit:"plain" doc:"the condition under which it holds: a caveat of the tenant's, on an object of its own types"`
+	Context  Object `json:"caveat_context" doc:"what is known already of the caveat's parameters"`
 }
 
 // Clean brings paths into their one form.
@@ -32,6 +34,7 @@ type AskParams struct {
 	Permission string `json:"permission" need:"required" audit:"plain" doc:"a permission, such as read, write, share"`
 	Object     Ref    `json:"object" need:"required" audit:"plain" doc:"on what: [type, id]"`
 	Tenant     string `json:"tenant_id" audit:"plain" doc:"the caller's own tenant (default)"`
+	Context    Object `json:"caveat_context" doc:"values for the parameters of caveats; what lacks one is a denial"`
 }
 
 // Clean brings paths into their one form.
@@ -93,6 +96,8 @@ type Tuple struct {
 	ObjectType  string `json:"object_type"`
 	ObjectID    string `json:"object_id"`
 	Tenant      string `json:"tenant_id"`
+	Caveat      string `json:"caveat,omitempty"`         // the condition under which it holds
+	Context     Object `json:"caveat_context,omitempty"` // what is known of its parameters
 }
 
 // Allowed is the answer to a check.

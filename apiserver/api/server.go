@@ -64,6 +64,8 @@ func All() []op.Decl {
 		ListUsers.Decl, DisableUser.Decl, EnableUser.Decl, TransferUser.Decl,
 		Whoami.Decl, Health.Decl, Status.Decl,
 		StartBackup.Decl, BackupStatus.Decl, Follow.Decl,
+		CreateNamespace.Decl, GetNamespace.Decl, ListNamespaces.Decl, DeleteNamespace.Decl, AvailableNamespaces.Decl, ReadSchema.Decl, WriteSchema.Decl,
+		ReadPolicy.Decl, PutPolicy.Decl, RehearsePolicy.Decl,
 		Decisions.Decl, ExplainDecision.Decl,
 		RegisterAgent.Decl, ListAgents.Decl, GetAgent.Decl, DeleteAgent.Decl,
 	}

@@ -39,7 +39,7 @@ func (q questionOps) askable(ctx context.Context, who authz.Principal, p *api.As
 	if err := home(who, p.Tenant); err != nil {
 		return n, err
 	}
-	if err := permission(p.Object.Type(), p.Permission); err != nil {
+	if err := permission(p.Object, p.Permission); err != nil {
 		return n, err
 	}
 	if t := p.Subject.Type(); t != "user" && t != "agent" {
@@ -70,6 +70,9 @@ func (q questionOps) knowing(ctx context.Context, who authz.Principal, object ap
 		manage := authz.Map(g.Manage(), func(g schema.ManageGroup) askGrant { return askGrant{g, true} })
 		return either(manage, administer), nil
 	}
+	if foreign(object) {
+		return q.knowingItem(ctx, who, object)
+	}
 	return administer, nil
 }
 
@@ -86,11 +89,14 @@ func either[G any](a, b authz.Need[G]) authz.Need[G] {
 
 // question turns the parameters into the engine's terms. Who asks about himself is asked with his admin key, if he has one.
 func (q questionOps) question(ctx context.Context, who authz.Principal, p *api.AskParams) (Question, error) {
-	object, rest, err := q.named(ctx, who, p.Object)
+	object, rest, err := q.askedOn(ctx, who, p.Object, p.Permission)
 	if err != nil {
 		return Question{}, err
 	}
 	out := Question{Check: authz.Check{Type: object.Type, ID: object.ID, Permission: p.Permission}, Asked: p.Object, Rest: rest}
+	if out.Values, err = p.Context.Values(); err != nil {
+		return Question{}, err
+	}
 	if self(who, p.Subject) {
 		out.Subjects = who.Subjects()
 		return out, nil
@@ -119,8 +125,11 @@ func (q questionOps) explain(ctx context.Context, who authz.Principal, p *api.Ex
 }
 
 func (q questionOps) expandable(ctx context.Context, who authz.Principal, p *api.ExpandParams) (n authz.Need[askGrant], err error) {
-	if err := permission(p.Object.Type(), p.Permission); err != nil {
+	if err := permission(p.Object, p.Permission); err != nil {
 		return n, err
+	}
+	if foreign(p.Object) {
+		return q.knowingItem(ctx, who, p.Object)
 	}
 	if _, err := q.object(ctx, who, p.Object); err != nil {
 		return n, err
@@ -129,7 +138,7 @@ func (q questionOps) expandable(ctx context.Context, who authz.Principal, p *api
 }
 
 func (q questionOps) expand(ctx context.Context, who authz.Principal, p *api.ExpandParams, g askGrant) (api.Subjects, error) {
-	object, err := q.object(ctx, who, p.Object)
+	object, _, err := q.askedOn(ctx, who, p.Object, p.Permission)
 	if err != nil {
 		return api.Subjects{}, err
 	}

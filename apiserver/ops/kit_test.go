@@ -28,6 +28,7 @@ type kit struct {
 	store   *storage.Store
 	search  *storage.Search
 	asked   *asked
+	definer *storagetest.Definer
 	cursors *cursor.Sealer
 	owner   authz.Principal
 }
@@ -40,7 +41,7 @@ func newKit(t *testing.T) *kit {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	k := &kit{watched: &watched{DB: db}, asked: &asked{}, owner: gatetest.User(storage.DefaultTenant, "sample-owner")}
+	k := &kit{watched: &watched{DB: db}, asked: &asked{}, definer: storagetest.NewDefiner(), owner: gatetest.User(storage.DefaultTenant, "sample-owner")}
 	rels := storagetest.NewRelations()
 	if err := storage.Migrate(ctx, db); err != nil {
 		t.Fatal(err)
@@ -80,7 +81,8 @@ func (k *kit) table(t *testing.T, gate *authz.Gate) *op.Table {
 	t.Helper()
 	table := op.NewTable(gate)
 	if err := ops.Fill(table, ops.Deps{
-		Store: k.store, Search: k.search, Inquiry: k.asked, Record: told{k.asked}, Backups: copied{k.asked}, Cursors: k.cursors,
+		Store: k.store, Search: k.search, Inquiry: k.asked, Definer: k.definer, Policies: governed{k.asked}, Record: told{k.asked},
+		Backups: copied{k.asked}, Cursors: k.cursors,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +103,7 @@ func (k *kit) fixture(t *testing.T) map[string]json.RawMessage {
 		}
 		return r
 	}
+	do("namespace_create", `{"object_type":"sample_doc","config":{"relations":{"owner":{}},"permissions":{}}}`)
 	do("mkdir", `{"path":"/sample/folder","parents":true}`)
 	do("write", `{"path":"/sample/file.txt","content":{"__type__":"bytes","data":"c2FtcGxl"}}`)
 	do("write", `{"path":"/sample/deleted.txt","content":{"__type__":"bytes","data":"c2FtcGxl"}}`)
@@ -194,6 +197,27 @@ func (a *asked) Expand(context.Context, authz.Proof, authz.Ref, string) ([]stora
 func (a *asked) Access(context.Context, authz.Proof, authz.Ref, string, storage.Subject, int) ([]ops.Accessor, bool, error) {
 	a.one()
 	return nil, false, nil
+}
+
+// governed has policies, and counts what is done with them.
+type governed struct{ *asked }
+
+func (g governed) Read(_ context.Context, may schema.AdministerPlatform) (api.Policy, error) {
+	g.one()
+	_, err := may.Use()
+	return api.Policy{}, err
+}
+
+func (g governed) Put(_ context.Context, may schema.AdministerPlatform, _ *api.PutPolicyParams) (api.PutPolicyResult, error) {
+	g.one()
+	_, err := may.Use()
+	return api.PutPolicyResult{}, err
+}
+
+func (g governed) Rehearse(_ context.Context, may schema.AdministerPlatform, _ *api.RehearsePolicyParams) (api.Rehearsal, error) {
+	g.one()
+	_, err := may.Use()
+	return api.Rehearsal{}, err
 }
 
 // told reads the decision record, and counts that, too.

@@ -12,6 +12,7 @@ import (
 	"nexus/apiserver/api"
 	"nexus/apiserver/op"
 	"nexus/authzsvc/authz"
+	"nexus/authzsvc/relations"
 	"nexus/internal/cursor"
 	"nexus/schema"
 	"nexus/storage"
@@ -19,13 +20,15 @@ import (
 
 // Deps is what the deeds work with.
 type Deps struct {
-	Store   *storage.Store
-	Search  *storage.Search
-	Inquiry Inquiry
-	Record  Record
-	Backups Backups
-	Info    Info
-	Cursors *cursor.Sealer
+	Store    *storage.Store
+	Search   *storage.Search
+	Inquiry  Inquiry
+	Record   Record
+	Backups  Backups
+	Info     Info
+	Definer  relations.Definer
+	Policies Policies
+	Cursors  *cursor.Sealer
 }
 
 // Info is what the server tells of itself.
@@ -39,10 +42,11 @@ type Info struct {
 type Question struct {
 	Subjects []authz.Ref // any of whom may hold it: a person, and his admin key
 	Check    authz.Check
-	Asked    api.Ref   // the object as the caller wrote it
-	Rest     string    // what of its path lies below the object of Check and has no row
-	At       time.Time // as of this time; zero: now
-	Full     bool      // trace past every cache
+	Asked    api.Ref        // the object as the caller wrote it
+	Rest     string         // what of its path lies below the object of Check and has no row
+	At       time.Time      // as of this time; zero: now
+	Full     bool           // trace past every cache
+	Values   map[string]any // for the parameters of caveats; nil: none
 }
 
 // Inquiry answers questions about relationships. Each takes the proof that somebody decided the asker may ask.
@@ -90,6 +94,8 @@ func Fill(t *op.Table, d Deps) error {
 	asking(t, d)
 	sharing(t, d)
 	groups(t, d)
+	namespaces(t, d)
+	policies(t, d)
 	keys(t, d)
 	users(t, d)
 	agents(t, d)

@@ -53,9 +53,10 @@ func reserved(definition, name string) bool {
 	return false
 }
 
-// permission checks that name can be asked on a definition.
-func permission(definition, name string) error {
-	if slices.Contains(schema.Permissions(definition), name) || slices.Contains(schema.Direct(definition), name) {
+// permission checks that name can be asked on an object, where its type is the product's.
+func permission(object api.Ref, name string) error {
+	definition := object.Type()
+	if foreign(object) || slices.Contains(schema.Permissions(definition), name) || slices.Contains(schema.Direct(definition), name) {
 		return nil
 	}
 	return errs.New(errs.Invalid, "there is no permission %q on %s", name, definition).Marked(errs.NotValid)
@@ -102,7 +103,8 @@ func (w words) object(ctx context.Context, who authz.Principal, r api.Ref) (auth
 	case "tenant":
 		return w.tenant(who, r.ID())
 	}
-	return authz.Ref{}, errs.New(errs.Invalid, "there is no type %q here: use file, group, user, agent or tenant", r.Type()).Marked(errs.NotValid)
+	i, _, err := w.item(ctx, who, r)
+	return i.Named().Ref, err
 }
 
 // row is object for relationships themselves: a path that has no row of its own has none, whatever is above it.
@@ -125,7 +127,7 @@ func (w words) wire(ctx context.Context, ref authz.Ref) api.Ref {
 			return api.Ref{"file", path}
 		}
 	}
-	return api.Ref{ref.Type, schema.NameOf(ref)}
+	return api.Ref{schema.TypeName(ref.Type), schema.NameOf(ref)}
 }
 
 // setOf returns how people write a subject: somebody, or all who have a relation.

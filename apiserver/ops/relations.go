@@ -35,6 +35,7 @@ type relateGrant struct {
 	Group  schema.ManageGroup
 	Nest   storage.NestGrant
 	Tenant schema.AdministerTenant
+	Item   itemGrant
 	side   side
 }
 
@@ -55,6 +56,9 @@ const (
 func (r relationOps) relatable(ctx context.Context, who authz.Principal, p *api.RelateParams) (n authz.Need[relateGrant], err error) {
 	if err := home(who, p.Tenant); err != nil {
 		return n, err
+	}
+	if foreign(p.Object) {
+		return r.relatableItem(ctx, who, p)
 	}
 	if _, err := relation(p.Object.Type(), p.Relation); err != nil {
 		return n, err
@@ -117,6 +121,12 @@ func enrolling(who authz.Principal, p *api.RelateParams) (n authz.Need[relateGra
 }
 
 func (r relationOps) relate(ctx context.Context, who authz.Principal, p *api.RelateParams, g relateGrant) (api.TupleID, error) {
+	if g.side == itemSide {
+		return r.relateItem(ctx, who, p, g.Item)
+	}
+	if p.Caveat != "" || len(p.Context) > 0 {
+		return "", errs.New(errs.Invalid, "no relation of %s has a condition", p.Object.Type()).Marked(errs.NotValid)
+	}
 	name, err := relation(p.Object.Type(), p.Relation)
 	if err != nil {
 		return "", err
@@ -161,6 +171,7 @@ type unrelateGrant struct {
 	Group  schema.ManageGroup
 	Tenant schema.AdministerTenant
 	Nobody schema.AccessTenant
+	Item   itemGrant
 	side   side
 }
 
@@ -181,6 +192,8 @@ func (r relationOps) unrelatable(ctx context.Context, who authz.Principal, p *ap
 		return authz.Map(schema.File{Address: a}.Share(), func(g schema.ShareFile) unrelateGrant { return unrelateGrant{File: g, side: file} }), nil
 	case found && t.Resource.Type == "group":
 		return expelling(t)
+	case found && schema.IsOwn(t.Resource.Type):
+		return r.unrelatableItem(ctx, who, t.Resource)
 	case found && t.Resource.Type == "tenant":
 		return authz.Map(schema.Home(who).Administer(), func(g schema.AdministerTenant) unrelateGrant { return unrelateGrant{Tenant: g, side: tenant} }), nil
 	}
@@ -214,6 +227,8 @@ func (r relationOps) unrelate(ctx context.Context, _ authz.Principal, p *api.Unr
 		return r.shares.Withdraw(ctx, g.Group, p.ID)
 	case tenant:
 		return r.shares.Dismiss(ctx, g.Tenant, p.ID)
+	case itemSide:
+		return r.unrelateItem(ctx, p.ID, g.Item)
 	}
 	return false, nil
 }

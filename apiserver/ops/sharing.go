@@ -36,7 +36,7 @@ func (s sharingOps) access(ctx context.Context, who authz.Principal, p *api.Acce
 	if err := pages.resume(&p.PageParams, &after); err != nil {
 		return api.AccessList{}, err
 	}
-	object, err := s.object(ctx, who, p.Object)
+	object, _, err := s.askedOn(ctx, who, p.Object, p.Permission)
 	if err != nil {
 		return api.AccessList{}, err
 	}

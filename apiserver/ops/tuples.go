@@ -21,6 +21,7 @@ type tuplesGrant struct {
 	Group  schema.ManageGroup
 	Own    schema.AccessTenant
 	Tenant schema.AdministerTenant
+	Item   itemGrant
 	side   side
 }
 
@@ -39,6 +40,8 @@ func (r relationOps) listable(ctx context.Context, who authz.Principal, p *api.T
 			return n, err
 		}
 		return authz.Map(in.Manage(), func(g schema.ManageGroup) tuplesGrant { return tuplesGrant{Group: g, side: group} }), nil
+	case p.Object != nil && foreign(p.Object):
+		return r.listableItem(ctx, who, p.Object)
 	case p.Object == nil && p.Subject != nil && self(who, p.Subject):
 		return authz.Map(schema.Home(who).Access(), func(g schema.AccessTenant) tuplesGrant { return tuplesGrant{Own: g, side: own} }), nil
 	case p.Object == nil && p.Subject != nil && p.Subject.Type() == "group":
@@ -104,6 +107,8 @@ func (r relationOps) tuples(ctx context.Context, g tuplesGrant, f relations.Filt
 		return r.shares.Of(ctx, g.Own, f, p)
 	case tenant:
 		return r.shares.In(ctx, g.Tenant, f, p)
+	case itemSide:
+		return r.shares.OnItem(ctx, g.Item.Item, f, p)
 	}
 	return storage.Tuples{}, errs.Bug("relations.list with no side")
 }
@@ -143,6 +148,7 @@ func (r relationOps) shown(ctx context.Context, all []storage.Tuple) []api.Tuple
 func (r relationOps) tuple(ctx context.Context, t storage.Tuple) api.Tuple {
 	subject, object := r.wire(ctx, t.Subject), r.wire(ctx, t.Resource)
 	return api.Tuple{
+		Caveat: schema.TypeName(t.Caveat), Context: api.Object(t.Context),
 		ID: t.ID, Relation: t.Relation, Object: object, Subject: r.subjectOf(ctx, t.Relationship),
 		Created: api.Time{Time: t.Created}, Expires: api.Time{Time: t.Expires}, Tenant: ids.Plain(schema.TenantOf(t.Resource)),
 		SubjectType: subject.Type(), SubjectID: subject.ID(), ObjectType: object.Type(), ObjectID: object.ID(),

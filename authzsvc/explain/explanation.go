@@ -135,9 +135,9 @@ func (v view) entity(r authz.Ref) Entity {
 		return Hidden
 	}
 	if name, ok := v.names[r]; ok {
-		return Entity{r.Type, name}
+		return Entity{schema.TypeName(r.Type), name}
 	}
-	return Entity{r.Type, schema.NameOf(r)}
+	return Entity{schema.TypeName(r.Type), schema.NameOf(r)}
 }
 
 func (v view) explanation(t Trace) Explanation {

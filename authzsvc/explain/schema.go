@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"nexus/schema"
 )
 
 // Schema is a compiled schema as data: what is written, and how permissions follow from it.
@@ -183,9 +185,27 @@ func (s *Schema) Sharing(definition string) string {
 	if d == nil {
 		return ""
 	}
+	if schema.IsOwn(definition) {
+		return d.kind(definition).Sharing()
+	}
 	for _, p := range sharing {
 		if _, ok := d.Permissions[p]; ok {
 			return p
+		}
+	}
+	return ""
+}
+
+// kind returns what can be said of a tenant's type.
+func (d *Definition) kind(name string) schema.Kind {
+	return schema.Kind{Type: name, Relations: slices.Sorted(maps.Keys(d.Relations)), Permissions: slices.Sorted(maps.Keys(d.Permissions))}
+}
+
+// Reading returns the permission by which somebody may see an object of a tenant's type, "" when it has none.
+func (s *Schema) Reading(definition string) string {
+	for _, name := range []string{"read", "view", s.Sharing(definition)} {
+		if s.Has(definition, name) {
+			return name
 		}
 	}
 	return ""

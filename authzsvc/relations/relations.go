@@ -17,6 +17,8 @@ type Relationship struct {
 	Subject         authz.Ref
 	SubjectRelation string    // "member" in group:eng#member; empty for a subject itself
 	Expires         time.Time // zero: never
+	Caveat          string    // the condition under which it holds, by its name in the engine; empty: none
+	Context         string    // what is known of the condition's parameters, a JSON object; empty: nothing
 }
 
 // String returns the relationship as the field writes it.

@@ -127,7 +127,7 @@ var rows = []row{
 		from: "authzsvc/internal/spice/...",
 		may: []string{
 			"authzsvc/authz", "authzsvc/explain", "authzsvc/internal/cache", "authzsvc/internal/spice", "authzsvc/relations",
-			"internal/clock", "internal/errs", "schema",
+			"internal/clock", "internal/errs", "internal/ids", "schema",
 		},
 		tests:  []string{"authzsvc/internal/sqlds"},
 		reason: "the engine gets its store handed in, so that it runs over any",

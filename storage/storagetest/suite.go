@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(t testing.TB) sqldb.DB) {
 		searches, changes,
 		blobs, staged,
 		keys, transfers,
+		namespaces,
 	) {
 		t.Run(nameOf(claim), func(t *testing.T) {
 			k := newKit(t, open(t))

@@ -14,6 +14,7 @@ import (
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/internal/cache"
 	"nexus/authzsvc/internal/spice"
+	"nexus/authzsvc/internal/spice/spicetest"
 	"nexus/authzsvc/internal/sqlds"
 	"nexus/authzsvc/relations"
 	"nexus/internal/sqldb"
@@ -135,7 +136,7 @@ func open(tb testing.TB, o cache.Options) *house {
 	e, err := spice.Open(ctx, backed{store, h.reader}, spice.Options{})
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, e.Close()) })
-	must(tb, e.WriteSchema(ctx, schema.Text))
+	spicetest.WriteSchema(tb, backed{store, h.reader}, schema.Text)
 	h.engine = &engine{Engine: e, reader: h.reader}
 	o.Shape, err = spice.ShapeOf(schema.Text, schema.Digest())
 	must(tb, err)

@@ -102,3 +102,12 @@ func (s *stamps) Hold() bool {
 	}
 	return true
 }
+
+// Defined raises the stamp of what depends on a tenant's own definitions, which change as of rev. Call it as Touched is
+// called. Answers about the product's definitions depend on none of a tenant's, so they all stay.
+func (c *Cache) Defined(rev relations.Revision, of string) {
+	s := stamper{cache: c, rev: int64(rev), done: map[name]bool{}}
+	c.anything.raise(s.rev)
+	s.raise(name{tenant, of})
+	c.journal.add(s.records)
+}

@@ -150,6 +150,12 @@ func (b *Bundle) Applies(operation string, types ...string) Applies {
 	return c.plans[who].applies
 }
 
+// Knows reports whether operation was known at Load.
+func (b *Bundle) Knows(operation string) bool {
+	_, known := b.choices[operation]
+	return known
+}
+
 // Digest names the bundle: the first 16 hex digits of a SHA-256 over its module paths and texts.
 func (b *Bundle) Digest() string { return b.digest }
 

@@ -41,6 +41,9 @@ func LoadDir(dir string) (map[string]string, error) {
 	return modules, nil
 }
 
+// Digest names modules by their paths and texts, tests included.
+func Digest(modules map[string]string) string { return digest(modules) }
+
 // Compose returns the shipped modules without the rules whose ids are disabled, and an operator's own beside them. An own rule may take the id
 // of a disabled one, of no other. An id in disabled that names no shipped rule is an error: a rule that was to be off would be on.
 func Compose(shipped, own map[string]string, disabled []string) (map[string]string, error) {

@@ -31,10 +31,22 @@ func (e *Engine) Bundle() *Bundle { return e.current.Load() }
 func (e *Engine) Reload(ctx context.Context, modules map[string]string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	b, err := Load(ctx, modules, e.config)
+	b, err := e.Load(ctx, modules)
 	if err != nil {
 		return err
 	}
 	e.current.Store(b)
 	return nil
+}
+
+// Load checks and compiles modules as Reload does, and puts nothing in force.
+func (e *Engine) Load(ctx context.Context, modules map[string]string) (*Bundle, error) {
+	return Load(ctx, modules, e.config)
+}
+
+// Install puts a bundle in force that Load made. It cannot fail.
+func (e *Engine) Install(b *Bundle) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.current.Store(b)
 }

@@ -45,6 +45,33 @@ func (e *Engine) Check(ctx context.Context, at relations.Revision, subjects []au
 	return answers, nil
 }
 
+// CheckUnder answers one check as of at, for any of subjects, with values for the parameters of conditions. What lacks a value
+// still is a denial.
+func (e *Engine) CheckUnder(ctx context.Context, at relations.Revision, subjects []authz.Ref, check authz.Check, values map[string]any) (bool, error) {
+	s, err := e.snapshot(ctx, at)
+	if err != nil {
+		return false, err
+	}
+	if err := e.known(ctx, s, subjects, []authz.Check{check}); err != nil {
+		return false, err
+	}
+	for _, subject := range subjects {
+		got, err := e.hot.Check(pin(ctx, s), embedded.CheckRequest{
+			ResourceType: check.Type, ResourceID: check.ID, Permission: check.Permission,
+			SubjectType: subject.Type, SubjectID: subject.ID, CaveatContext: values,
+		})
+		switch {
+		case tooDeep(err):
+			e.giveUp(ctx, Incomplete{At: at, Subject: subject, Check: check})
+		case err != nil:
+			return false, fault(err)
+		case got.HasPermission:
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // known refuses what the schema has no word for, before any of it is asked.
 func (e *Engine) known(ctx context.Context, s snapshot, subjects []authz.Ref, checks []authz.Check) error {
 	schema, err := e.model(ctx, s)

@@ -49,54 +49,18 @@ func TestProductSchemaHasNoWildcard(t *testing.T) {
 	spicetest.NoWildcard(t, schema.Text)
 }
 
-func TestSchemaWithWildcardRefused(t *testing.T) {
-	f := open(t)
-	err := f.WriteSchema(t.Context(), strings.Replace(schema.Text, "relation link: file", "relation link: file\nrelation everybody: user:*", 1))
-	if !errors.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "everybody") {
-		t.Fatalf("WriteSchema(with user:*) = %v, want invalid, naming the relation", err)
-	}
-	if stored, _ := f.ReadSchema(t.Context()); stored != schema.Text {
-		t.Error("the refused schema was stored")
-	}
-}
-
-func TestBrokenSchemaIsItsAuthorsFault(t *testing.T) {
-	f := open(t)
-	for name, text := range map[string]string{
-		"syntax":       "definition user {",
-		"unknown type": "definition file {\n relation reader: ghost\n}",
-		"unknown name": "definition user {}\ndefinition file {\n relation reader: user\n permission see = writer\n}",
+func TestSchemaThatTheProductMustNotHaveRefused(t *testing.T) {
+	for name, c := range map[string]struct{ text, why string }{
+		"a wildcard":   {strings.Replace(schema.Text, "relation link: file", "relation link: file\nrelation everybody: user:*", 1), "everybody"},
+		"a slash":      {schema.Text + "\ndefinition t0001/note {}\n", "slash"},
+		"syntax":       {"definition user {", "not valid"},
+		"unknown type": {"definition file {\n relation reader: ghost\n}", "ghost"},
+		"unknown name": {"definition user {}\ndefinition file {\n relation reader: user\n permission see = writer\n}", "writer"},
 	} {
-		if err := f.WriteSchema(t.Context(), text); !errors.Is(err, errs.Invalid) {
-			t.Errorf("%s: WriteSchema = %v, want invalid", name, err)
+		_, err := spice.CompileProduct(t.Context(), c.text)
+		if !errors.Is(err, errs.Invalid) || !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%s: CompileProduct = %v, want invalid, for %q", name, err, c.why)
 		}
-	}
-}
-
-func TestSchemaInUseNotTakenAway(t *testing.T) {
-	f := open(t)
-	f.Touch("file:acme/a#link@file:acme/b")
-	without := strings.ReplaceAll(strings.Replace(schema.Text, "relation link: file", "", 1), "+ link->owner", "")
-	without = strings.ReplaceAll(strings.ReplaceAll(without, "+ link->editor", ""), "+ link->viewer", "")
-	if err := f.WriteSchema(t.Context(), without); !errors.Is(err, errs.Invalid) {
-		t.Fatalf("WriteSchema(without link) = %v, want invalid while a link is stored", err)
-	}
-}
-
-func TestSameSchemaIsNotWrittenAgain(t *testing.T) {
-	f := open(t)
-	before := f.Now()
-	if err := f.WriteSchema(t.Context(), schema.Text); err != nil {
-		t.Fatal(err)
-	}
-	if after := f.Now(); after != before {
-		t.Errorf("head moved from %d to %d", before, after)
-	}
-	if err := f.WriteSchema(t.Context(), schema.Text+"\ndefinition note {}\n"); err != nil {
-		t.Fatal(err)
-	}
-	if after := f.Now(); after == before {
-		t.Error("another schema did not move the head")
 	}
 }
 
@@ -106,9 +70,6 @@ func TestEngineWithoutSchemaAnswersNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
-	if text, err := e.ReadSchema(t.Context()); err != nil || text != "" {
-		t.Errorf("ReadSchema() = %q, %v, want nothing", text, err)
-	}
 }
 
 func TestOpenListensNowhere(t *testing.T) {
@@ -160,7 +121,7 @@ func TestEngineWritesNoLog(t *testing.T) {
 		f := open(t)
 		f.Touch("file:acme/a#direct_viewer@user:acme/alice")
 		f.Holds(alice, may("read", file("a")))
-		_ = f.WriteSchema(t.Context(), "definition user {")
+		_, _ = spice.CompileProduct(t.Context(), "definition user {")
 		if err := f.Close(); err != nil {
 			t.Error(err)
 		}

@@ -17,7 +17,6 @@ import (
 // server is a SpiceDB server and a client of it, joined by memory.
 type server struct {
 	permissions v1.PermissionsServiceClient
-	schema      v1.SchemaServiceClient
 	conn        *grpc.ClientConn
 	stop        context.CancelFunc
 	done        chan struct{} // closed when the run has ended
@@ -45,7 +44,7 @@ func start(ctx context.Context, c *spicedb.Config) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.end())
 	}
-	s.permissions, s.schema = v1.NewPermissionsServiceClient(s.conn), v1.NewSchemaServiceClient(s.conn)
+	s.permissions = v1.NewPermissionsServiceClient(s.conn)
 	return s, nil
 }
 

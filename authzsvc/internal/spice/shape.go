@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	core "github.com/authzed/spicedb/pkg/proto/core/v1"
-	"github.com/authzed/spicedb/pkg/schemadsl/compiler"
-	"github.com/authzed/spicedb/pkg/schemadsl/input"
 	"github.com/authzed/spicedb/pkg/tuple"
 
 	decisions "nexus/authzsvc/internal/cache"
@@ -23,12 +21,9 @@ const (
 // ShapeOf proves from the compiled product schema what the decision cache and lists rely on. digest names the schema. What
 // cannot be proven is left out, so that it is asked of the engine; only a schema that does not compile is refused.
 func ShapeOf(text, digest string) (decisions.Shape, error) {
-	compiled, err := compiler.Compile(
-		compiler.InputSchema{Source: input.Source("schema"), SchemaString: text},
-		compiler.AllowUnprefixedObjectType(), compiler.DisallowImportFlag(),
-	)
+	compiled, err := compile(text)
 	if err != nil {
-		return decisions.Shape{}, invalidSchema(err)
+		return decisions.Shape{}, err
 	}
 	if digest == "" {
 		return decisions.Shape{}, errs.New(errs.Internal, "a schema without a digest has no shape")

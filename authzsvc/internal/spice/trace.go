@@ -6,10 +6,12 @@ import (
 
 	v1 "github.com/authzed/authzed-go/proto/authzed/api/v1"
 	"github.com/authzed/spicedb/pkg/datastore"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/explain"
 	"nexus/authzsvc/relations"
+	"nexus/internal/errs"
 )
 
 // Explain answers one check as of at, with the way the engine took. A full trace asks everything anew and has each step with
@@ -19,8 +21,17 @@ func (e *Engine) Explain(ctx context.Context, at relations.Revision, subject aut
 	return e.ExplainSet(ctx, at, explain.Subject{Ref: subject}, check, full)
 }
 
+// ExplainUnder is Explain with values for the parameters of conditions.
+func (e *Engine) ExplainUnder(ctx context.Context, at relations.Revision, subject authz.Ref, check authz.Check, full bool, values map[string]any) (explain.Trace, error) {
+	return e.explain(ctx, at, explain.Subject{Ref: subject}, check, full, values)
+}
+
 // ExplainSet is Explain for one subject, or for all who have a relation to it at once.
 func (e *Engine) ExplainSet(ctx context.Context, at relations.Revision, subject explain.Subject, check authz.Check, full bool) (explain.Trace, error) {
+	return e.explain(ctx, at, subject, check, full, nil)
+}
+
+func (e *Engine) explain(ctx context.Context, at relations.Revision, subject explain.Subject, check authz.Check, full bool, values map[string]any) (explain.Trace, error) {
 	s, err := e.snapshot(ctx, at)
 	if err != nil {
 		return explain.Trace{}, err
@@ -35,7 +46,7 @@ func (e *Engine) ExplainSet(ctx context.Context, at relations.Revision, subject 
 		}
 	}
 	t := explain.Trace{Subject: subject.Ref, Set: subject.Relation, Check: check, At: at}
-	response, err := e.ask(ctx, server, s, subject, check)
+	response, err := e.ask(ctx, server, s, subject, check, values)
 	switch {
 	case tooDeep(err):
 		e.giveUp(ctx, Incomplete{At: at, Subject: subject.Ref, Check: check})
@@ -51,14 +62,19 @@ func (e *Engine) ExplainSet(ctx context.Context, at relations.Revision, subject 
 	return t, nil
 }
 
-func (e *Engine) ask(ctx context.Context, server *server, s snapshot, subject explain.Subject, check authz.Check) (*v1.CheckPermissionResponse, error) {
+func (e *Engine) ask(ctx context.Context, server *server, s snapshot, subject explain.Subject, check authz.Check, values map[string]any) (*v1.CheckPermissionResponse, error) {
 	consistency, err := e.consistency(ctx, s)
 	if err != nil {
 		return nil, err
 	}
+	given, err := structpb.NewStruct(values)
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "the values for conditions cannot be sent").Marked(errs.NotValid).Because(err)
+	}
 	return server.permissions.CheckPermission(ctx, &v1.CheckPermissionRequest{
 		Consistency: consistency, Resource: reference(check.Object()), Permission: check.Permission,
 		Subject: &v1.SubjectReference{Object: reference(subject.Ref), OptionalRelation: subject.Relation}, WithTracing: true,
+		Context: given,
 	})
 }
 

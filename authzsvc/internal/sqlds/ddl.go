@@ -45,6 +45,9 @@ var versions = [][]string{{
 }, {
 	// Links are few, and who lists must know all of them: no other index finds a relation without its resource or subject.
 	`CREATE INDEX rel_link ON rel (rt, ro, created, deleted, expiry) WHERE rr = 'link'`,
+}, {
+	// Which kinds of relationships of tenants' types there are: whoever takes one out of a schema asks whether it is in use.
+	`CREATE INDEX rel_kinds ON rel (rt, rr, st, sr, deleted, expiry) WHERE instr(rt, '/') > 0`,
 }}
 
 const ddlMeta = `CREATE TABLE IF NOT EXISTS rel_meta (name TEXT NOT NULL PRIMARY KEY, val TEXT NOT NULL) WITHOUT ROWID`

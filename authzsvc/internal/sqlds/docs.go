@@ -3,7 +3,6 @@ package sqlds
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -18,19 +17,23 @@ import (
 const (
 	kindDefinition = "definition"
 	kindCaveat     = "caveat"
-	kindSchema     = "schema" // the schema stored as a whole; it has one document
+	kindSchema     = "schema" // the head of the stored schema; it has one document
 	kindHash       = "hash"   // of that schema
 	kindCounter    = "counter"
 )
 
 var (
-	sqlDocRetire = sqldb.OnlySQLite(`UPDATE rel_doc SET deleted = $3 WHERE kind = $1 AND name = $2 AND deleted = 9223372036854775807`)
+	sqlDocRetire = sqldb.OnlySQLite(`UPDATE rel_doc SET deleted = $3 WHERE kind = $1 AND name = $2 AND deleted = 9223372036854775807
+		AND created = (SELECT max(created) FROM rel_doc WHERE kind = $1 AND name = $2)`)
 	sqlDocErase  = sqldb.OnlySQLite(`DELETE FROM rel_doc WHERE kind = $1 AND name = $2 AND created = $3`)
 	sqlDocInsert = sqldb.OnlySQLite(`INSERT INTO rel_doc (kind, name, created, deleted, val) VALUES ($1, $2, $3, 9223372036854775807, $4)`)
 )
 
+// Versions of one document follow one another, so that the newest of them is the only one that can be visible.
 const (
-	textDoc  = `SELECT name, created, val FROM rel_doc WHERE kind = ? AND name = ? AND created <= ? AND deleted > ?`
+	textDoc = `SELECT name, created, val FROM (
+		SELECT name, created, deleted, val FROM rel_doc WHERE kind = ? AND name = ? AND created <= ? ORDER BY created DESC LIMIT 1
+	) WHERE deleted > ?`
 	textDocs = `SELECT name, created, val FROM rel_doc WHERE kind = ? AND created <= ? AND deleted > ? ORDER BY name`
 )
 
@@ -101,63 +104,25 @@ func (d *Datastore) hashAt(ctx context.Context, rev int64) (string, error) {
 // theSchema is the name of the one document of kindSchema and of kindHash.
 const theSchema = "schema"
 
-// schemas keeps the schema that was read last: it is large, and read at many revisions in a row.
+// schemas keeps the newest schema that was read or written: it is large, and most of it stays from one version to the next.
 type schemas struct {
-	mu      sync.Mutex
-	created int64
-	last    *datastore.ReadOnlyStoredSchema
+	mu   sync.Mutex
+	last *composed
 }
 
-const textSchemaVersion = `SELECT name, created, x'' FROM rel_doc WHERE kind = ? AND name = ? AND created <= ? AND deleted > ?`
-
-// ReadStoredSchema returns the schema that holds at the reader's revision.
-func (r *reader) ReadStoredSchema(ctx context.Context) (*datastore.ReadOnlyStoredSchema, error) {
-	done, err := r.begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	if kept, err := r.keptSchema(ctx); kept != nil || err != nil {
-		return kept, err
-	}
-	found, err := readDocs(ctx, r.src, textDoc, []any{kindSchema, theSchema, r.rev, r.rev})
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		return nil, errors.Join(datastore.ErrSchemaNotFound, r.end())
-	}
-	var stored core.StoredSchema
-	if err := stored.UnmarshalVT(found[0].val); err != nil {
-		return nil, fmt.Errorf("stored schema of revision %d: %w", found[0].created, err)
-	}
-	schema := datastore.NewReadOnlyStoredSchemaWithSize(&stored, len(found[0].val))
-	if !r.tx {
-		r.d.schemas.keep(found[0].created, schema)
-	}
-	return schema, r.end()
-}
-
-// keptSchema returns the kept schema if it is the reader's.
-func (r *reader) keptSchema(ctx context.Context) (*datastore.ReadOnlyStoredSchema, error) {
-	s := &r.d.schemas
-	s.mu.Lock()
-	created, last := s.created, s.last
-	s.mu.Unlock()
-	if r.tx || last == nil {
-		return nil, nil
-	}
-	version, err := readDocs(ctx, r.src, textSchemaVersion, []any{kindSchema, theSchema, r.rev, r.rev})
-	if err != nil || len(version) == 0 || version[0].created != created {
-		return nil, err
-	}
-	return last, r.end()
-}
-
-func (s *schemas) keep(created int64, schema *datastore.ReadOnlyStoredSchema) {
+func (s *schemas) newest() *composed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.created, s.last = created, schema
+	return s.last
+}
+
+// keep keeps w unless a newer one is kept.
+func (s *schemas) keep(w *composed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil || s.last.created < w.created {
+		s.last = w
+	}
 }
 
 // definition is a definition or a caveat.

@@ -193,13 +193,13 @@ func (d *Datastore) Statistics(ctx context.Context) (datastore.Stats, error) {
 		return rows.Scan(&stats.EstimatedRelationshipCount)
 	})
 	r := &reader{d: d, rev: s.head, src: d.texts}
-	definitions, err := definitionsOf(ctx, r)
+	w, err := schemaOf(ctx, r)
 	if err := errors.Join(count, err); err != nil {
 		return stats, err
 	}
-	all := make([]datastore.RevisionedNamespace, len(definitions))
-	for i, def := range definitions {
-		all[i] = datastore.RevisionedNamespace{Definition: def}
+	var all []datastore.RevisionedNamespace
+	for _, def := range w.schema.Get().GetV1().GetNamespaceDefinitions() {
+		all = append(all, datastore.RevisionedNamespace{Definition: def})
 	}
 	stats.ObjectTypeStatistics = datastore.ComputeObjectTypeStats(all)
 	return stats, nil

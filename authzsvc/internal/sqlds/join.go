@@ -19,26 +19,30 @@ type join struct {
 	rev  int64
 	seq  int // of the next row of the log
 
-	touched map[authz.Ref]struct{} // resources whose relationships it has changed
-	soonest int64                  // the first expiry among what it has written
-	hash    *string                // of the schema it has written
-	schema  bool                   // it has written definitions
-	model   *model                 // the schema it validates against
-	learned map[authz.Ref]int      // lengths of chains that its walks have found out; see graph
-	heights map[authz.Ref]int      // what rel_node holds, as far as it has been read or written
-	logged  bool
+	touched  map[authz.Ref]struct{} // resources whose relationships it has changed
+	soonest  int64                  // the first expiry among what it has written
+	hash     *string                // of the schema it has written
+	composes *composed              // that schema
+	schema   bool                   // it has written definitions
+	product  bool                   // and not those of one tenant alone
+	model    *model                 // the schema it validates against
+	learned  map[authz.Ref]int      // lengths of chains that its walks have found out; see graph
+	heights  map[authz.Ref]int      // what rel_node holds, as far as it has been read or written
+	logged   bool
 }
 
 // batch gathers what the closures of one COMMIT have done. It belongs to whoever has the writer's turn.
 type batch struct {
-	running *join // the newest closure that has joined
-	touched []authz.Ref
-	rev     int64 // the newest revision that committed
-	raised  int64 // the newest revision whose changes were told, committed or not
-	soonest int64
-	hash    *string
-	schema  bool              // some closure, be it rolled back, has written definitions
-	learned map[authz.Ref]int // what closures that are over and stand have found out; see graph
+	running  *join // the newest closure that has joined
+	touched  []authz.Ref
+	rev      int64 // the newest revision that committed
+	raised   int64 // the newest revision whose changes were told, committed or not
+	soonest  int64
+	hash     *string
+	composed *composed
+	schema   bool              // some closure, be it rolled back, has written definitions
+	product  bool              // a closure has written others than those of one tenant
+	learned  map[authz.Ref]int // what closures that are over and stand have found out; see graph
 }
 
 // join returns tx's share in the store. The first call of a closure gives it its revision.
@@ -89,7 +93,7 @@ func (j *join) ended(committed bool) {
 	b.rev = max(b.rev, j.rev)
 	b.soonest = min(b.soonest, j.soonest)
 	if j.hash != nil {
-		b.hash = j.hash
+		b.hash, b.composed, b.product = j.hash, j.composes, b.product || j.product
 	}
 	j.d.graph.learn(j.learned, j.heights)
 }
@@ -103,7 +107,10 @@ func (d *Datastore) endBatch(bool) {
 		d.models.forget()
 	}
 	d.objects.drop(b.touched)
-	if b.hash != nil {
+	if b.composed != nil {
+		d.schemas.keep(b.composed)
+	}
+	if b.hash != nil && b.product {
 		d.o.SchemaChanged(*b.hash)
 	}
 	h := &d.head

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/authzed/spicedb/pkg/datastore"
 	"github.com/authzed/spicedb/pkg/namespace"
@@ -11,11 +12,20 @@ import (
 	iv1 "github.com/authzed/spicedb/pkg/proto/impl/v1"
 
 	"nexus/internal/errs"
+	"nexus/schema"
 )
 
 // model is a compiled schema as far as writing needs it: which relationships may exist.
 type model struct {
-	definitions map[string]map[string]relation
+	definitions map[string]*typeModel
+	rules       map[string]*core.CaveatDefinition
+	owners      map[string]string // tenants by the prefix of their definitions
+}
+
+// typeModel is the part of a model that is about one type.
+type typeModel struct {
+	of        *core.NamespaceDefinition
+	relations map[string]relation
 }
 
 type relation struct {
@@ -30,14 +40,20 @@ type subjectKind struct {
 	expires               bool
 }
 
-func newModel(definitions []*core.NamespaceDefinition) *model {
-	m := &model{map[string]map[string]relation{}}
-	for _, def := range definitions {
+// newModel returns the model of a schema. Of the definitions that base was made of, too, it is taken from there.
+func newModel(w *composed, base *model) *model {
+	v1 := w.schema.Get().GetV1()
+	m := &model{make(map[string]*typeModel, len(v1.GetNamespaceDefinitions())), v1.GetCaveatDefinitions(), w.owners}
+	for name, def := range v1.GetNamespaceDefinitions() {
+		if base != nil && base.definitions[name] != nil && base.definitions[name].of == def {
+			m.definitions[name] = base.definitions[name]
+			continue
+		}
 		all := make(map[string]relation, len(def.Relation))
 		for _, r := range def.Relation {
 			all[r.Name] = newRelation(r)
 		}
-		m.definitions[def.Name] = all
+		m.definitions[name] = &typeModel{def, all}
 	}
 	return m
 }
@@ -64,36 +80,59 @@ func newRelation(r *core.Relation) relation {
 	return n
 }
 
-func (m *model) setTypes(typ, rel string) []string { return m.definitions[typ][rel].sets }
+func (m *model) relation(typ, name string) (rel relation, hasType, has bool) {
+	def := m.definitions[typ]
+	if def == nil {
+		return rel, false, false
+	}
+	rel, has = def.relations[name]
+	return rel, true, has
+}
+
+func (m *model) setTypes(typ, name string) []string {
+	rel, _, _ := m.relation(typ, name)
+	return rel.sets
+}
 
 // check refuses a relationship that the schema does not admit.
 func (m *model) check(c *change, caveat string) error {
-	def, ok := m.definitions[c.rt]
-	if !ok {
-		return errs.New(errs.Invalid, "no type %q", c.rt).Marked(errs.NotValid)
-	}
-	rel, ok := def[c.rr]
+	typ := schema.TypeName(c.rt)
+	rel, hasType, has := m.relation(c.rt, c.rr)
 	switch {
-	case !ok:
-		return errs.New(errs.Invalid, "%s has no relation %q", c.rt, c.rr).Marked(errs.NotValid)
+	case !hasType:
+		return errs.New(errs.Invalid, "no type %q", typ).Marked(errs.NotValid)
+	case !has:
+		return errs.New(errs.Invalid, "%s has no relation %q", typ, c.rr).Marked(errs.NotValid)
 	case rel.computed:
-		return errs.New(errs.Invalid, "%s#%s is computed and cannot be written", c.rt, c.rr).Marked(errs.ComputedRelation)
+		return errs.New(errs.Invalid, "%s#%s is computed and cannot be written", typ, c.rr).Marked(errs.ComputedRelation)
 	}
 	kind := subjectKind{typ: c.st, relation: c.sr, caveat: caveat, expires: c.expiry != never}
 	if _, ok := rel.admits[kind]; !ok {
-		return errs.New(errs.Invalid, "%s#%s does not admit %s", c.rt, c.rr, kind).Marked(errs.NotValid)
+		return errs.New(errs.Invalid, "%s#%s does not admit %s", typ, c.rr, kind).Marked(errs.NotValid)
+	}
+	return m.own(c)
+}
+
+// own refuses an object of a tenant's type that is not that tenant's.
+func (m *model) own(c *change) error {
+	prefix, _, ok := strings.Cut(c.rt, "/")
+	if !ok {
+		return nil
+	}
+	if tenant := m.owners[prefix]; tenant == "" || tenant != schema.TenantOf(c.resource()) {
+		return errs.New(errs.Invalid, "%s is not a type of that tenant", schema.TypeName(c.rt)).Marked(errs.CrossTenant)
 	}
 	return nil
 }
 
 // String describes the kind of subject as a schema declares it.
 func (k subjectKind) String() string {
-	s := k.typ
+	s := schema.TypeName(k.typ)
 	if k.relation != datastore.Ellipsis {
 		s += "#" + k.relation
 	}
 	if k.caveat != "" {
-		s += " with " + k.caveat
+		s += " with " + schema.TypeName(k.caveat)
 	}
 	if k.expires {
 		s += " with expiration"
@@ -102,9 +141,12 @@ func (k subjectKind) String() string {
 }
 
 // models keeps the newest committed model. It belongs to whoever has the writer's turn.
-type models struct{ newest *model }
+type models struct {
+	newest *model
+	stale  bool // newest is of an earlier schema, and good only to begin from
+}
 
-func (m *models) forget() { m.newest = nil }
+func (m *models) forget() { m.stale = true }
 
 // schemaModel returns the model of the schema that holds within the transaction.
 func (j *join) schemaModel(ctx context.Context) (*model, error) {
@@ -112,39 +154,35 @@ func (j *join) schemaModel(ctx context.Context) (*model, error) {
 		return j.model, nil
 	}
 	b, kept := &j.d.batch, &j.d.models
-	if !b.schema && kept.newest != nil {
+	if !b.schema && kept.newest != nil && !kept.stale {
 		return kept.newest, nil
 	}
-	definitions, err := j.definitions(ctx)
+	w, err := schemaOf(ctx, j.reader())
 	if err != nil {
 		return nil, err
 	}
-	j.model = newModel(definitions)
+	j.model = newModel(w, kept.newest)
 	if !b.schema {
-		kept.newest = j.model
+		kept.newest, kept.stale = j.model, false
 	}
 	return j.model, nil
 }
 
-// definitions returns those of the stored schema, or the single ones where no schema is stored as a whole.
-func (j *join) definitions(ctx context.Context) ([]*core.NamespaceDefinition, error) {
-	return definitionsOf(ctx, j.reader())
-}
-
-func definitionsOf(ctx context.Context, r *reader) ([]*core.NamespaceDefinition, error) {
-	whole, err := r.ReadStoredSchema(ctx)
-	if err == nil {
-		var all []*core.NamespaceDefinition
-		for _, def := range whole.Get().GetV1().GetNamespaceDefinitions() {
-			all = append(all, def)
-		}
-		return all, nil
-	}
+// schemaOf returns the stored schema, or one of the single definitions where none is stored as a whole.
+func schemaOf(ctx context.Context, r *reader) (*composed, error) {
+	w, err := r.composed(ctx)
 	if !errors.Is(err, datastore.ErrSchemaNotFound) {
-		return nil, err
+		return w, err
 	}
 	single, err := r.LegacyListAllNamespaces(ctx)
-	return datastore.DefinitionsOf(single), err
+	if err != nil {
+		return nil, err
+	}
+	w = &composed{parts: map[partKey]part{}}
+	for _, def := range datastore.DefinitionsOf(single) {
+		w.parts[partKey{kindObject, def.GetName()}] = part{object: def}
+	}
+	return w.sealed(), nil
 }
 
 // wroteSchema is called whenever the closure changes definitions.

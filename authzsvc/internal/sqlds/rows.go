@@ -84,6 +84,9 @@ func (r *row) edge() relations.Relationship {
 	if r.expiry != never {
 		e.Expires = time.Unix(0, r.expiry).UTC()
 	}
+	if len(r.extra) > 0 {
+		e.Caveat, e.Context = conditionOf(r.extra)
+	}
 	return e
 }
 

@@ -213,23 +213,31 @@ func (t *transaction) BulkLoad(ctx context.Context, from datastore.BulkWriteRela
 
 // WriteStoredSchema stores the schema as a whole, with its hash.
 func (t *transaction) WriteStoredSchema(ctx context.Context, s *core.StoredSchema) error {
-	data, err := s.MarshalVT()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before, err := t.j.composed(ctx)
 	if err != nil {
 		return err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	v1 := s.GetV1()
+	w := &composed{created: t.j.rev, text: v1.GetSchemaText(), hash: v1.GetSchemaHash(), parts: map[partKey]part{}}
+	for name, def := range v1.GetNamespaceDefinitions() {
+		p, err := objectPart(t.j.rev, def)
+		if err != nil {
+			return err
+		}
+		w.put(before, partKey{kindObject, name}, p)
+	}
+	for name, rule := range v1.GetCaveatDefinitions() {
+		p, err := rulePart(t.j.rev, rule)
+		if err != nil {
+			return err
+		}
+		w.put(before, partKey{kindRule, name}, p)
+	}
 	t.j.wroteSchema()
-	if err := t.j.putDoc(ctx, kindSchema, theSchema, data); err != nil {
-		return err
-	}
-	hash := s.GetV1().GetSchemaHash()
-	t.j.hash = &hash
-	if hash == "" {
-		_, err := t.j.dropDoc(ctx, kindHash, theSchema)
-		return err
-	}
-	return t.j.putDoc(ctx, kindHash, theSchema, []byte(hash))
+	t.j.product = true
+	return t.j.putSchema(ctx, before, w.sealed())
 }
 
 // LegacyWriteCaveats stores caveats singly.

@@ -40,7 +40,10 @@ type Options struct {
 	// the head moves past an expiry. It may be told of changes that are then rolled back. It must be quick, must not
 	// call the Datastore or the database, and may be called from several goroutines at once.
 	Touched func(rev relations.Revision, resources []authz.Ref)
-	// SchemaChanged is told the hash of a new schema before the head at which it holds is published. The rules of Touched apply.
+	// Defined is told which tenant's definitions change as of rev, before the COMMIT that makes them so. The rules of Touched apply.
+	Defined func(rev relations.Revision, tenant string)
+	// SchemaChanged is told the hash of a new schema, in which more than one tenant's definitions may be new, before the head
+	// at which it holds is published. The rules of Touched apply.
 	SchemaChanged func(hash string)
 	// Log takes what goes wrong in the background; nil means nowhere.
 	Log *slog.Logger
@@ -109,6 +112,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Touched == nil {
 		o.Touched = func(relations.Revision, []authz.Ref) {}
+	}
+	if o.Defined == nil {
+		o.Defined = func(relations.Revision, string) {}
 	}
 	if o.SchemaChanged == nil {
 		o.SchemaChanged = func(string) {}

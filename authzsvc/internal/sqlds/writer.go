@@ -38,7 +38,10 @@ func (w writer) Write(ctx context.Context, tx sqldb.Tx, updates ...relations.Upd
 	changes := make([]change, len(updates))
 	for i, u := range updates {
 		changes[i] = changeOf(u)
-		if err := j.valid(ctx, &changes[i], ""); err != nil {
+		if err := j.valid(ctx, &changes[i], u.Caveat); err != nil {
+			return err
+		}
+		if changes[i].extra, err = j.condition(ctx, &u); err != nil {
 			return err
 		}
 	}

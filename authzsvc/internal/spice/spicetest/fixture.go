@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/authzed/spicedb/pkg/datalayer"
 	sdb "github.com/authzed/spicedb/pkg/datastore"
 	"github.com/authzed/spicedb/pkg/datastore/options"
 	"github.com/authzed/spicedb/pkg/tuple"
@@ -34,10 +35,32 @@ func Open(t testing.TB, store spice.Store, schema string, o spice.Options) *Fixt
 			t.Errorf("close engine: %v", err)
 		}
 	})
-	if err := e.WriteSchema(t.Context(), schema); err != nil {
+	WriteSchema(t, store, schema)
+	return &Fixture{Engine: e, Store: store, t: t}
+}
+
+// WriteSchema makes text the whole schema of store, tenants' definitions included.
+func WriteSchema(t testing.TB, store spice.Store, text string) {
+	t.Helper()
+	product, err := spice.CompileProduct(t.Context(), text)
+	if err != nil {
+		t.Fatalf("schema: %v", err)
+	}
+	objects, caveats := product.Definitions()
+	all := make([]sdb.SchemaDefinition, 0, len(objects)+len(caveats))
+	for _, def := range objects {
+		all = append(all, def)
+	}
+	for _, rule := range caveats {
+		all = append(all, rule)
+	}
+	_, err = store.ReadWriteTx(t.Context(), func(ctx context.Context, tx sdb.ReadWriteTransaction) error {
+		_, _, err := datalayer.WriteSchemaViaStoredSchema(ctx, tx, all, text)
+		return err
+	})
+	if err != nil {
 		t.Fatalf("write schema: %v", err)
 	}
-	return &Fixture{Engine: e, Store: store, t: t}
 }
 
 // Touch writes relationships, each as text, in one transaction.
@@ -119,7 +142,7 @@ func (f *Fixture) HoldsAt(at relations.Revision, subject authz.Ref, check authz.
 // NoWildcard fails the test when any relation of a schema admits a wildcard subject.
 func NoWildcard(t testing.TB, schema string) {
 	t.Helper()
-	if err := spice.CheckSchema(schema); err != nil {
+	if _, err := spice.CompileProduct(t.Context(), schema); err != nil {
 		t.Error(err)
 	}
 }

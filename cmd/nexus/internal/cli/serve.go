@@ -48,7 +48,7 @@ Settings:
 func (a *app) runServer(ctx context.Context, c config.Config) (err error) {
 	log := logger(a.Err, c)
 	n, err := node.Open(ctx, node.Config{
-		DataDir: c.Data, PolicyDir: c.PolicyDir, Disabled: c.PolicyDisabled, History: c.History,
+		DataDir: c.Data, PolicyDir: c.PolicyDir, Disabled: c.PolicyDisabled, Caveats: c.SchemaCaveats, History: c.History,
 		Limits: storage.Limits{Reserved: int(c.ReservedPaths)}, Version: Version, Log: log,
 		BlobGrace: c.BlobGrace, BlobCheck: c.BlobCheck,
 		Record:    audit.Options{KeepFor: c.AuditKeep, KeepBytes: c.AuditKeepBytes, ReserveBytes: c.AuditReserve},

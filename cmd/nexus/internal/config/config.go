@@ -38,6 +38,7 @@ type Config struct {
 	RateAddress    float64       `koanf:"rate-address"`
 	PolicyDir      string        `koanf:"policy-dir"`
 	PolicyDisabled []string      `koanf:"policy-disabled"`
+	SchemaCaveats  bool          `koanf:"schema-caveats"`
 	History        time.Duration `koanf:"history"`
 	ReservedPaths  int64         `koanf:"reserved-paths"`
 	AuditKeep      time.Duration `koanf:"audit-keep"`
@@ -85,6 +86,7 @@ var settings = []setting{
 	{"rate-address", float64(0), "requests a second of one client address; 0: the built-in 20000, negative: no limit"},
 	{"policy-dir", "", "directory of your own *.rego policies"},
 	{"policy-disabled", []string{}, "ids of shipped policies to leave out"},
+	{"schema-caveats", false, "allow caveats in the definitions of tenants"},
 	{"history", 30 * 24 * time.Hour, "how long relationships can be asked as of an earlier time"},
 	{"reserved-paths", int64(10_000), "paths of a tenant that are kept for grants on what does not exist yet"},
 	{"audit-keep", time.Duration(0), "delete segments of the record older than this; 0: never"},

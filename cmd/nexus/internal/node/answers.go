@@ -94,7 +94,7 @@ func (i inquiry) paths(ctx context.Context, refs []authz.Ref) map[authz.Ref]stri
 }
 
 func question(q ops.Question) authzsvc.Question {
-	return authzsvc.Question{Subjects: q.Subjects, Check: q.Check, Name: q.Asked.ID(), Rest: q.Rest, At: q.At, Full: q.Full}
+	return authzsvc.Question{Subjects: q.Subjects, Check: q.Check, Name: q.Asked.ID(), Rest: q.Rest, At: q.At, Full: q.Full, Values: q.Values}
 }
 
 // told is an explanation as it goes out: with the text for people beside it.

@@ -104,7 +104,7 @@ func (k *kit) mustVerify() audit.Report {
 		Found:   func(f audit.Finding) { k.t.Errorf("record: %+v", f) },
 		Effects: &audit.Effects{Of: k.Store.Effect, All: k.Store.Effects},
 	})
-	if err != nil || r.Findings > 0 || r.Open > 0 {
+	if err != nil || r.Findings > 0 || int64(r.Open) > r.Gaps { // what the disk refused may have been an outcome
 		k.t.Errorf("the record: %+v, %v", r, err)
 	}
 	return r

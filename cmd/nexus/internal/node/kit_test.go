@@ -22,6 +22,8 @@ type kit struct {
 	config Config
 	root   storage.Key // administers the platform
 	admin  authz.Principal
+
+	founder authz.Principal // administers the newest tenant that found made
 }
 
 func newKit(t testing.TB, c Config) *kit {

@@ -29,9 +29,10 @@ import (
 
 // Config says what a node works with. DataDir is required.
 type Config struct {
-	DataDir   string // holds the database, long contents and the record; made when missing
-	PolicyDir string
+	DataDir   string   // holds the database, long contents and the record; made when missing
+	PolicyDir string   // of the operator's own policies; empty: policies in DataDir, if it is there
 	Disabled  []string // ids of shipped policies to leave out
+	Caveats   bool     // whether tenants' definitions may hold caveats
 	History   time.Duration
 	BlobGrace time.Duration // 0: the built-in
 	BlobCheck time.Duration // how often each is compared with its hash; 0: never
@@ -77,6 +78,7 @@ const (
 	recordDir    = "audit"
 	blobDir      = "blobs"
 	indexDir     = "index"
+	policiesDir  = "policies" // unless Config names another place
 )
 
 // DatabasePath returns where the database of a data directory is.
@@ -127,8 +129,12 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 	if err := storage.CheckVersion(ctx, n.DB); err != nil {
 		return err
 	}
+	policyDir := c.PolicyDir
+	if policyDir == "" {
+		policyDir = filepath.Join(c.DataDir, policiesDir)
+	}
 	n.Service, err = authzsvc.Open(ctx, authzsvc.Config{
-		Database: n.DB, RecordDir: RecordDir(c.DataDir), Operations: names(), PolicyDir: c.PolicyDir, Disabled: c.Disabled,
+		Database: n.DB, RecordDir: RecordDir(c.DataDir), Operations: names(), PolicyDir: policyDir, PolicyMayLack: c.PolicyDir == "", Disabled: c.Disabled, Caveats: c.Caveats,
 		History: c.History, Record: c.Record, Clock: c.Clock, Log: c.Log,
 	})
 	if err != nil {
@@ -173,7 +179,10 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 	n.Table.Standing(n.Credentials.Stands)
 	n.Table.Within(n.Room)
 	answers := inquiry{n.Service, n.Store.Names()}
-	return ops.Fill(n.Table, ops.Deps{Store: n.Store, Search: n.Search, Inquiry: answers, Record: record{answers}, Info: info(c), Backups: n.backups, Cursors: cursors})
+	return ops.Fill(n.Table, ops.Deps{
+		Store: n.Store, Search: n.Search, Inquiry: answers, Definer: n.Service.Definer(), Policies: policies{n.Service}, Record: record{answers},
+		Info: info(c), Backups: n.backups, Cursors: cursors,
+	})
 }
 
 // equip opens what keeps an eye on the data directory: how full it is, and copies of it.

@@ -26,6 +26,9 @@ var image = []*sqldb.Stmt{
 	sqldb.SQL(`SELECT 'group ' || tenant || ' ' || id FROM groups ORDER BY tenant, id`),
 	sqldb.SQL(`SELECT 'key ' || id || ' ' || hash FROM api_keys ORDER BY id`),
 	sqldb.SQL(`SELECT 'tuple ' || id || ' ' || resource_id || ' ' || relation || ' ' || subject_id FROM tuples ORDER BY id`),
+	sqldb.SQL(`SELECT 'schema ' || tenant || ' ' || number || ' ' || generation FROM schemas ORDER BY tenant`),
+	sqldb.SQL(`SELECT 'namespace ' || tenant || ' ' || name || ' ' || text || ' ' || config || ' ' || updated FROM namespaces ORDER BY tenant, name`),
+	sqldb.OnlySQLite(`SELECT 'doc ' || kind || ' ' || name || ' ' || created || ' ' || deleted || ' ' || hex(val) FROM rel_doc ORDER BY kind, name, created`),
 	sqldb.OnlySQLite(`SELECT 'rel ' || rt || ro || rr || st || so || sr || ' ' || created || ' ' || deleted || ' ' || expiry FROM rel ORDER BY rt, ro, rr, st, so, sr, created`),
 }
 
@@ -92,6 +95,30 @@ var written = []struct {
 	{"agent's key in a new tenant", "admin_create_key", api.CreateKey.Name, byAdmin, func(_ *kit, n string) string {
 		return `{"user_id":"olga","name":"k","subject_type":"agent","subject_id":"bot","tenant_id":"t` + n + `"}`
 	}},
+	{"type of a tenant", "namespace_create", api.CreateNamespace.Name, byFounder, func(k *kit, n string) string {
+		k.found("type" + n)
+		return `{"object_type":"doc","config":{"relations":{"reader":{}},"permissions":{}}}`
+	}},
+	{"type of a tenant, defined anew", "namespace_create", api.CreateNamespace.Name, byFounder, func(k *kit, n string) string {
+		k.found("anew" + n)
+		k.do(k.founder, "namespace_create", `{"object_type":"doc","config":{"relations":{"reader":{}},"permissions":{}}}`)
+		return `{"object_type":"doc","config":{"relations":{"reader":{},"writer":{}},"permissions":{}}}`
+	}},
+	{"type of a tenant, deleted", "namespace_delete", api.DeleteNamespace.Name, byFounder, func(k *kit, n string) string {
+		k.found("gone" + n)
+		k.do(k.founder, "namespace_create", `{"object_type":"doc","config":{"relations":{"reader":{}},"permissions":{}}}`)
+		return `{"object_type":"doc"}`
+	}},
+}
+
+func byFounder(k *kit) authz.Principal { return k.founder }
+
+// found makes a tenant whose administrator is k.founder.
+func (k *kit) found(tenant string) {
+	k.t.Helper()
+	key := k.do(k.admin, "admin_create_key", `{"user_id":"adam","name":"admin","is_admin":true,"tenant_id":"`+tenant+`"}`).(api.NewKey)
+	k.founder = userOf(tenant, "adam")
+	k.founder.Admin = authz.Ref{Type: "key", ID: tenant + "/" + key.KeyID}
 }
 
 func writer(*kit) authz.Principal { return user("writer") }
