@@ -90,6 +90,7 @@ func (k *kit) about(name string) (all []string) {
 }
 
 func registeredAgentIsAGuest(k *kit) {
+	k.mustCreateKey(spec("ann")) // who has none is nobody's owner: the agent's key would not stand
 	a := k.mustRegisterAgent("bot", storage.AgentSpec{Name: "Bot", Description: "helps", WithKey: true})
 	if !strings.HasPrefix(a.Secret, storage.AgentPrefix) || !a.HasKey || a.Owner != "ann" || a.Name != "Bot" {
 		k.Errorf("registered %+v", a)
@@ -114,6 +115,7 @@ func registeredAgentIsAGuest(k *kit) {
 }
 
 func registeringAgainChangesAndShowsNoKeyTwice(k *kit) {
+	k.mustCreateKey(spec("ann"))
 	first := k.mustRegisterAgent("bot", storage.AgentSpec{Name: "Bot", Metadata: json.RawMessage(`{"v":1}`), WithKey: true})
 	again, err := k.store.Agents().Update(k.Context(), grant(k, k.agent("bot").Manage()), storage.AgentSpec{Name: "Bot 2", WithKey: true})
 	if err != nil || again.Secret != "" || !again.HasKey || again.Name != "Bot 2" || string(again.Metadata) != `{"v":1}` || !again.Created.Equal(first.Created) {
