@@ -20,7 +20,7 @@ var onTree = []struct {
 	run  func(ctx context.Context, o Options, w *world, files int) ([]Row, error)
 }{
 	{[]string{gateCached, gatePolicy, gateMissed, cacheHits}, gate},
-	{[]string{checkMedian, checkRate, writeMedian, writeRate, readShare}, overHTTP},
+	{[]string{checkMedian, checkRate, writeMedian, writeRate, readMedian, readShare}, overHTTP},
 	{[]string{listSome, listOwns, listNone, listWhole}, lists},
 }
 
@@ -65,6 +65,9 @@ func tree(ctx context.Context, o Options, files int) (rows []Row, err error) {
 		return nil, err
 	}
 	if err := w.grow(ctx, owner, files); err != nil {
+		return nil, err
+	}
+	if err := w.crowd(ctx, o, files); err != nil {
 		return nil, err
 	}
 	for _, g := range onTree {

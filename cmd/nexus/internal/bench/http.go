@@ -20,6 +20,7 @@ const (
 	checkRate   = "rebac_check, 8 connections"
 	writeMedian = "durable write of a new 1 KB file, median"
 	writeRate   = "durable write of a new 1 KB file, 64 connections"
+	readMedian  = "read of 1 KB, median"
 	readShare   = "gated read of 1 KB, CPU over the handler without the gate"
 )
 
@@ -30,6 +31,7 @@ func overHTTP(ctx context.Context, o Options, w *world, files int) ([]Row, error
 		{Row{Name: checkRate, Budget: 10_000, Unit: "/s", AtLeast: true}, h.checkRate},
 		{Row{Name: writeMedian, Budget: 5, Unit: "ms"}, h.writeMedian},
 		{Row{Name: writeRate, Budget: 2_000, Unit: "/s", AtLeast: true}, h.writeRate},
+		{Row{Name: readMedian, Unit: "ms"}, h.readMedian},
 		{Row{Name: readShare, Budget: 1.25, Unit: "×"}, h.readShare},
 	}), nil
 }
@@ -79,6 +81,15 @@ func (h calling) writeRate() (float64, error) {
 		return 0, err
 	}
 	return rate(h.ctx, h.o, 64, func(i int) error { return write(100 + i) })
+}
+
+// readMedian reads files all over the tree, each for the first time where there are enough.
+func (h calling) readMedian() (float64, error) {
+	d, err := median(h.o, func(i int) error {
+		_, err := client.Call(h.ctx, h.w.admin, api.Read, api.ReadParams{PathParams: api.PathParams{Path: filePath(i * 7919 % h.files)}})
+		return err
+	})
+	return millis(d), err
 }
 
 // readShare is the CPU of a read in the server's handler over what remains of it without the gate. Nothing can read without

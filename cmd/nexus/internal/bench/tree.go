@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"nexus/apiserver/api"
 	"nexus/authzsvc/authz"
@@ -97,6 +98,23 @@ func (w *world) relate(ctx context.Context, n int, of func(i int) relations.Rela
 		}
 	}
 	return nil
+}
+
+// crowd adds people who may read files of the tree, one by one, until about as many relationships are stored as o asks for in
+// the largest tree, and as many a file in every other. Each file has two already: its parent and its owner.
+func (w *world) crowd(ctx context.Context, o Options, files int) error {
+	more := o.Relationships/slices.Max(o.Files)*files - 2*files
+	if more <= 0 {
+		return nil
+	}
+	o.Note(fmt.Sprintf("writing %d relationships", more))
+	shared, err := w.addresses(ctx, min(files, 100_000))
+	if err != nil {
+		return err
+	}
+	return w.relate(ctx, more, func(i int) relations.Relationship {
+		return may(user(fmt.Sprintf("crowd%d", i/len(shared)*100+i%100)), "direct_viewer", shared[i%len(shared)])
+	})
 }
 
 // may is a direct relation of a person on the file at a.

@@ -24,12 +24,12 @@ func (a *app) bench() *cobra.Command {
 over HTTP speak to a server in this process over the loopback.
 
 Rows: ` + bench.Describe(),
-		Example: "  nexus bench\n  nexus bench --files 10000 --only gate --json",
+		Example: "  nexus bench\n  nexus bench --files 10000 --only gate --json\n  nexus bench --files 100000,1000000 --relationships 10000000",
 		Args:    cobra.NoArgs,
 	}
 	f := cmd.Flags()
 	f.IntSliceVar(&o.Files, "files", []int{10_000, 100_000}, "sizes of the tree")
-	f.IntVar(&o.Relationships, "relationships", 100_000, "relationships whose heap and disk are measured, and scaled to a million")
+	f.IntVar(&o.Relationships, "relationships", 100_000, "relationships whose heap and disk are measured, and scaled to a million; the largest tree gets as many")
 	f.StringArrayVar(&o.Only, "only", nil, "only rows whose name holds this; may be repeated")
 	f.DurationVar(&o.Each, "each", bench.DefaultEach, "how long a rate is measured")
 	f.IntVar(&o.InFlight, "in-flight", 0, "batches of the import on their way at once")
