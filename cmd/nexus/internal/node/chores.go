@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -145,13 +147,20 @@ func (c chore) run(ctx context.Context, log *slog.Logger) {
 	}
 }
 
+// look does the work that waits. A tenant in which it cannot be done holds up no other.
 func (c chore) look(ctx context.Context) error {
 	tenants, err := c.waiting(ctx)
-	for _, t := range tenants {
-		if err != nil {
-			return err
-		}
-		err = c.work(ctx, t)
+	if err != nil {
+		return err
 	}
-	return err
+	var failed []error
+	for _, t := range tenants {
+		if err := c.work(ctx, t); err != nil {
+			failed = append(failed, fmt.Errorf("in tenant %s: %w", t, err))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(failed...)
 }
