@@ -107,26 +107,28 @@ func (f *Files) Visible(ctx context.Context, s schema.ReadFiles, a schema.Addres
 	if err != nil {
 		return false, err
 	}
-	if !a.Exists() {
-		return false, s.Close(ctx, true)
-	}
+	seen, err := w.visible(ctx, a)
+	return seen, firstErr(err, s.Close(ctx, true))
+}
+
+// visible looks at a and below it. It does so for a file, too, and for what does not exist: the time that a refusal takes does
+// not tell them from a folder.
+func (w *walk) visible(ctx context.Context, a schema.Address) (bool, error) {
 	self := walked{id: a.Anchor, in: a.Parent, key: a.Path, folder: a.Folder}
 	if a.Folder {
 		self.key = sqlstore.Slashed(a.Path)
 	}
-	seen, err := w.visible(ctx, self)
-	return seen, firstErr(err, s.Close(ctx, true))
-}
-
-func (w *walk) visible(ctx context.Context, self walked) (bool, error) {
 	readable, err := w.narrow(ctx, self)
-	if err != nil || readable || !self.folder {
-		if readable {
+	if err != nil {
+		return false, err
+	}
+	if readable {
+		if a.Exists() {
 			w.count(self)
 		}
-		return readable, err
+		return a.Exists(), nil
 	}
-	found, _, err := w.seek(ctx, self.key, "")
+	found, _, err := w.seek(ctx, sqlstore.Slashed(a.Path), "")
 	if err != nil || found.id == "" {
 		return false, err
 	}
