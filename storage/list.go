@@ -52,8 +52,15 @@ func (f *Files) List(ctx context.Context, s schema.ReadFiles, a schema.Address, 
 		return ListPage{}, err
 	}
 	if !a.Exists() || !a.Folder {
-		return f.listOne(ctx, s, a)
+		entry, readable, err := f.readable(ctx, s, a)
+		if err != nil {
+			return ListPage{}, err
+		}
+		if readable {
+			return ListPage{Entries: []Entry{entry}, Complete: true}, s.Close(ctx, true)
+		}
 	}
+	// Where no folder is, or nothing at all, the walk finds nothing, and takes as long as for a folder that shows nothing.
 	l := &listing{walk: w, o: o, root: a, base: sqlstore.Slashed(a.Path), place: o.From}
 	if err := l.run(ctx); err != nil {
 		return ListPage{}, err
@@ -83,22 +90,16 @@ func (f *Files) walk(s schema.ReadFiles, a schema.Address, b Bounds) (*walk, err
 	return &walk{db: f.s.db, scope: s, tenant: tenant, meets: []authz.Obligation{noValues}, bounds: b.or()}, nil
 }
 
-// listOne is the list of a path that is no folder: the file itself, for who may read it, or nothing.
-func (f *Files) listOne(ctx context.Context, s schema.ReadFiles, a schema.Address) (ListPage, error) {
-	page := ListPage{Complete: true}
-	if !a.Exists() {
-		return page, s.Close(ctx, true)
+// readable returns the file at a to who may read it. What is not there is asked about, too.
+func (f *Files) readable(ctx context.Context, s schema.ReadFiles, a schema.Address) (e Entry, ok bool, err error) {
+	file := schema.File{Address: a}
+	pass, err := s.Sift(ctx, []schema.File{file}, standsIn, noValues)
+	if err != nil || !pass[0] || !a.Exists() {
+		return e, false, err
 	}
-	admitted, err := s.Admit(ctx, []schema.File{{Address: a}}, standsIn, noValues)
-	if err != nil || len(admitted) == 0 {
-		return page, firstErr(err, s.Close(ctx, true))
-	}
-	entry, err := f.stat(ctx, a)
-	if err != nil {
-		return ListPage{}, err
-	}
-	page.Entries = []Entry{entry}
-	return page, s.Close(ctx, true)
+	s.Count(file)
+	e, err = f.stat(ctx, a)
+	return e, err == nil, err
 }
 
 // Visible reports whether the scope admits the file or folder at a, or anything below it.

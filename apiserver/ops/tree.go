@@ -161,11 +161,11 @@ func (f treeOps) stays(ctx context.Context, p *api.RenameParams, g moveGrant) (a
 
 func (f treeOps) isDirectory(ctx context.Context, who authz.Principal, p *api.PathParams, g authz.Choice[schema.ReadFile, schema.ReadFiles]) (api.IsDirectory, error) {
 	a, err := f.at(ctx, who, p.Path)
-	if err != nil || !a.Folder {
+	if err != nil {
 		return api.IsDirectory{}, err
 	}
-	there, err := f.exists(ctx, who, p, g)
-	return api.IsDirectory{IsDirectory: there.Exists}, err
+	there, err := f.exists(ctx, who, p, g) // of a file, too, so that the time does not tell
+	return api.IsDirectory{IsDirectory: there.Exists && a.Folder}, err
 }
 
 func (f treeOps) copyable(ctx context.Context, who authz.Principal, p *api.CopyParams) (n authz.Need[copyGrant], err error) {

@@ -175,18 +175,23 @@ func (g *Gate) decide(ctx context.Context, who Principal, act Act, e *expr) (*De
 
 // disguise makes denials about what has no row take as long as denials about what has one.
 func (g *Gate) disguise(ctx context.Context, who Principal, leaves []*leaf, f Finding) error {
-	if g.disguiser == nil {
-		return nil
-	}
 	for i, l := range leaves {
-		if l.object.Rest == "" || f.Answers[i].Allowed {
+		if f.Answers[i].Allowed {
 			continue
 		}
-		if err := g.disguiser.Disguise(ctx, who.Subjects(), l.check, l.object.Rest); err != nil {
+		if err := g.delay(ctx, who, l.check, l.object); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// delay takes as long about an object that has no row, and that was denied, as its denial would have taken if it had one.
+func (g *Gate) delay(ctx context.Context, who Principal, denied Check, about Named) error {
+	if g.disguiser == nil || about.Rest == "" {
+		return nil
+	}
+	return g.disguiser.Disguise(ctx, who.Subjects(), denied, about.Rest)
 }
 
 // Conclude records what became of d: done with its effect, or failed with err. A nil d, of a public operation, has no

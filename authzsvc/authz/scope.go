@@ -158,7 +158,13 @@ func (s *sieve) sift(ctx context.Context, permission string, members []Member, n
 		return nil, unanswered("relations", len(pass), len(members))
 	}
 	for i, m := range members {
-		pass[i] = pass[i] && who.permits(Check{m.Object.Type, m.Object.ID, permission}, now)
+		asked := Check{m.Object.Type, m.Object.ID, permission}
+		if !pass[i] {
+			if err := s.gate.delay(ctx, who, asked, named[i]); err != nil {
+				return nil, errs.New(errs.Unavailable, "the decision could not be made").Because(err)
+			}
+		}
+		pass[i] = pass[i] && who.permits(asked, now)
 	}
 	if err := s.gate.keepInside(ctx, who, members, pass); err != nil {
 		return nil, errs.New(errs.Unavailable, "the decision could not be made").Because(err)
