@@ -22,6 +22,12 @@ func (c Chores) Sweeping(ctx context.Context) ([]string, error) {
 	return sqlstore.Sweeping(ctx, c.s.db)
 }
 
+// Purging returns the tenants in whose trash something is to be removed for good, or that remember more of what was than anybody
+// asks for.
+func (c Chores) Purging(ctx context.Context) ([]string, error) {
+	return sqlstore.Purging(ctx, c.s.db, c.s.recoverable(), c.s.again())
+}
+
 // Expiring returns the tenants in which a workspace's time has come.
 func (c Chores) Expiring(ctx context.Context) ([]string, error) {
 	return sqlstore.ExpiringTenants(ctx, c.s.db, c.s.now())

@@ -12,7 +12,7 @@ func (l *listing) children(ctx context.Context, s stretch, n int) error {
 	if key := child(l.base, s.from); key != s.from { // deep in a child, of which nothing was seen yet
 		l.place.At, l.place.Below, s.from = key, s.from, key
 	}
-	src := &childSource{l: l, dirFrom: s.from, fileFrom: s.from[len(l.base):], to: s.to}
+	src := &childSource{l: l, dirFrom: s.from[len(l.base):], fileFrom: s.from[len(l.base):], to: s.to}
 	for ; ; n = min(2*n, listPage) {
 		p, err := src.next(ctx, n)
 		if err != nil {
@@ -101,7 +101,7 @@ func (s *childSource) fill(ctx context.Context, n int) (err error) {
 			return err
 		}
 		if s.dirsEnd = len(s.dirs) < n; !s.dirsEnd {
-			s.dirFrom = sqlstore.End(s.dirs[n-1].Path)
+			s.dirFrom = sqlstore.End(nameOf(&s.dirs[n-1]) + "/")
 		}
 	}
 	if len(s.files) == 0 && !s.filesEnd {

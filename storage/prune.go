@@ -2,12 +2,15 @@ package storage
 
 import (
 	"context"
+	"errors"
 
+	"nexus/internal/sqldb"
 	"nexus/storage/internal/sqlstore"
 )
 
 // prune ends the implied folders from dir upwards in which nothing exists any more: a folder that nobody made is there for
-// what is in it. One that grants name, or that holds reserved names, stays as a reserved name itself.
+// what is in it. A workspace stays, with its snapshots. One that grants name, or that holds reserved names, stays as a reserved
+// name itself.
 func (w *writing) prune(ctx context.Context, dir string) error {
 	for dir != "" {
 		d, err := sqlstore.DirByID(ctx, w.tx, dir)
@@ -18,6 +21,9 @@ func (w *writing) prune(ctx context.Context, dir string) error {
 			return nil
 		}
 		if n, err := sqlstore.Living(ctx, w.tx, d.ID); err != nil || n > 0 {
+			return err
+		}
+		if _, err := sqlstore.WorkspaceOf(ctx, w.tx, d.Tenant, d.ID); !errors.Is(err, sqldb.ErrNoRows) {
 			return err
 		}
 		if err := sqlstore.LeaveDir(ctx, w.tx, d.ID, nameOf(d), w.seq); err != nil {

@@ -25,15 +25,16 @@ import (
 
 // Store opens the façades over one database.
 type Store struct {
-	db     sqldb.DB
-	blobs  *BlobDir
-	harm   harm
-	writer relations.Writer
-	reader relations.Reader
-	clock  clock.Clock
-	limits Limits
-	people atomic.Uint64 // rises with every change of a key or user that could end a right to come in
-	bell   *bell
+	db        sqldb.DB
+	blobs     *BlobDir
+	harm      harm
+	writer    relations.Writer
+	reader    relations.Reader
+	clock     clock.Clock
+	limits    Limits
+	trashKeep time.Duration // how long what was deleted can be brought back; 0: for ever
+	people    atomic.Uint64 // rises with every change of a key or user that could end a right to come in
+	bell      *bell
 }
 
 // Limits bound what a tenant may make the store keep.
@@ -57,7 +58,7 @@ func CheckVersion(ctx context.Context, db *sqldb.Lite) error { return sqlstore.C
 // New returns the store over db, whose tables Migrate made, and over the directory of longer contents that belongs to it. writer
 // writes relationships in db's transactions. The caller closes db.
 func New(db sqldb.DB, blobs *BlobDir, writer relations.Writer, reader relations.Reader, c clock.Clock) *Store {
-	return &Store{db: db, blobs: blobs, writer: writer, reader: reader, clock: c, limits: DefaultLimits, bell: newBell()}
+	return &Store{db: db, blobs: blobs, writer: writer, reader: reader, clock: c, limits: DefaultLimits, trashKeep: DefaultTrashKeep, bell: newBell()}
 }
 
 // now returns the time as rows keep it: microseconds since 1970.

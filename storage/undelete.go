@@ -19,6 +19,7 @@ type Deleted struct {
 	Folder bool
 	At     time.Time
 	By     authz.Ref // who deleted it
+	Until  time.Time // when it can be brought back no longer; zero: it can for ever
 }
 
 // DeletedPlace is how far a list of deleted things has come. The zero place is its begin.
@@ -64,7 +65,7 @@ func (f *Files) Undelete(ctx context.Context, at schema.WriteDir) (Entry, error)
 // lastDeleted returns what was last deleted at a. That its path is the same is not enough: another folder may have taken the
 // place of the one that it stood in, with other people in it.
 func (w *writing) lastDeleted(ctx context.Context, a schema.Address) (*sqlstore.Trashed, error) {
-	all, err := sqlstore.TrashedAt(ctx, w.tx, a.Tenant, a.Path)
+	all, err := sqlstore.TrashedAt(ctx, w.tx, a.Tenant, a.Path, w.s.recoverable())
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +172,7 @@ func (f *Files) Deleted(ctx context.Context, in schema.WriteDir, after DeletedPl
 	if err != nil {
 		return nil, next, err
 	}
-	rows, err := sqlstore.TrashedBelow(ctx, f.s.db, dir.Tenant, sqlstore.Slashed(dir.Path), after.Path, after.Seq, n)
+	rows, err := sqlstore.TrashedBelow(ctx, f.s.db, dir.Tenant, sqlstore.Slashed(dir.Path), after.Path, after.Seq, n, f.s.recoverable())
 	if err != nil {
 		return nil, next, err
 	}
@@ -182,7 +183,7 @@ func (f *Files) Deleted(ctx context.Context, in schema.WriteDir, after DeletedPl
 			return nil, next, err
 		}
 		if returns {
-			found = append(found, Deleted{Path: t.Path, Folder: t.Folder, At: micros(t.Deleted), By: refOf(t.Author)})
+			found = append(found, Deleted{Path: t.Path, Folder: t.Folder, At: micros(t.Deleted), By: refOf(t.Author), Until: f.s.keptUntil(t.Deleted)})
 		}
 	}
 	if len(rows) == n {

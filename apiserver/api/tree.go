@@ -58,6 +58,7 @@ type DeletedEntry struct {
 	IsDirectory bool   `json:"is_directory"`
 	Deleted     Time   `json:"deleted_at"`
 	By          string `json:"deleted_by"`
+	Until       Time   `json:"kept_until"` // null: for ever
 }
 
 // DeletedResult is one page of what can be brought back.
@@ -139,7 +140,7 @@ var (
 		Decl: op.Decl{
 			Name: "files.list_deleted", Method: "list_deleted", Access: op.Reads, Prompt: true,
 			Summary: "List what was deleted below a folder and can be brought back.",
-			Doc:     "Needs write on the folder.",
+			Doc:     "Needs write on the folder. What is past its kept_until is as if it had never been.",
 		},
 		Sample: DeletedParams{Path: "/sample"},
 	}

@@ -242,7 +242,7 @@ func (f treeOps) deleted(ctx context.Context, who authz.Principal, p *api.Delete
 	}
 	r := api.DeletedResult{Deleted: make([]api.DeletedEntry, len(found)), Complete: next == storage.DeletedPlace{}}
 	for i, d := range found {
-		r.Deleted[i] = api.DeletedEntry{Path: d.Path, IsDirectory: d.Folder, Deleted: api.Time{Time: d.At}, By: schema.NameOf(d.By)}
+		r.Deleted[i] = api.DeletedEntry{Path: d.Path, IsDirectory: d.Folder, Deleted: api.Time{Time: d.At}, By: schema.NameOf(d.By), Until: api.Time{Time: d.Until}}
 	}
 	if !r.Complete {
 		r.NextCursor, err = f.cursors.Seal(question, next)

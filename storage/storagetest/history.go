@@ -19,6 +19,7 @@ var history = []func(*kit){
 	workspaceMovesWithItsFolder,
 	nestedWorkspacesCountForThemselves,
 	snapshotThatIsNotThereIsMissing,
+	workspaceStaysWhenItIsEmptied,
 }
 
 func (k *kit) register(path string) error {
@@ -236,4 +237,15 @@ func snapshotThatIsNotThereIsMissing(k *kit) {
 	g := storage.CompareGrant{Root: grant(k, k.file("/a").Read()), Members: k.scope()}
 	_, err := k.store.Workspaces().Compare(k.Context(), g, 1, 2)
 	k.mustFail("compare", err, errs.NotFound, errs.FileNotFound)
+}
+
+// workspaceStaysWhenItIsEmptied though nobody made its folder on purpose: its snapshots are in it.
+func workspaceStaysWhenItIsEmptied(k *kit) {
+	k.mustPut("/w/f", "x")
+	k.mustRegister("/w")
+	k.snapshot("/w")
+	k.mustDelete("/w/f")
+	k.mustExist(true, "/w")
+	k.restore("/w", 1)
+	k.mustRead("/w/f", "x")
 }

@@ -24,7 +24,7 @@ var (
 			UNION ALL SELECT id, name FROM places WHERE dir = $1 AND until > $2 AND since <= $2 AND folder IS FALSE
 		) p JOIN versions v ON v.file = p.id AND v.version = (
 			SELECT w.version FROM versions w WHERE w.file = p.id AND w.seq <= $2 ORDER BY w.version DESC LIMIT 1)`)
-	dirsOnce = sqldb.SQL(`SELECT id, path FROM dirs WHERE parent = $1 AND since <= $2 AND state < 3`)
+	dirsOnce = sqldb.SQL(`SELECT id, name FROM dirs WHERE parent = $1 AND since <= $2 AND state < 3`)
 	dirsWere = sqldb.SQL(`SELECT id, name FROM places WHERE dir = $1 AND until > $2 AND since <= $2 AND folder IS TRUE`)
 )
 
@@ -44,7 +44,7 @@ func OnceIn(ctx context.Context, q sqldb.Q, dir string, seq int64) ([]Once, erro
 		err := q.Each(ctx, s, []any{dir, seq}, func(r sqldb.Row) error {
 			o := Once{Folder: true}
 			err := r.Scan(&o.ID, &o.Name)
-			o.Name = lastOf(o.Name)
+			o.Name = strings.TrimSuffix(o.Name, "/")
 			all = append(all, o)
 			return err
 		})
@@ -54,10 +54,4 @@ func OnceIn(ctx context.Context, q sqldb.Q, dir string, seq int64) ([]Once, erro
 	}
 	slices.SortFunc(all, func(a, b Once) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
-}
-
-// lastOf returns the last component of a folder's path, or a name as it is.
-func lastOf(path string) string {
-	path = strings.TrimSuffix(path, "/")
-	return path[strings.LastIndexByte(path, '/')+1:]
 }

@@ -34,7 +34,7 @@ var (
 	dirsFrom = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
 		WHERE tenant = $1 AND path >= $2 AND path < $3 AND state < 3 ORDER BY path LIMIT $4`)
 	dirsOf = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
-		WHERE parent = $1 AND path >= $2 AND state < 3 ORDER BY path LIMIT $3`)
+		WHERE parent = $1 AND name >= $2 AND state < 3 ORDER BY name LIMIT $3`)
 	filesByID = sqldb.SQL(`SELECT id, dir, name, version, etag, type, size, seq, created, modified FROM files
 		WHERE version > 0 AND id IN (` + manyParams + `)`)
 	dirsByID = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
@@ -84,7 +84,8 @@ func DirsFrom(ctx context.Context, q sqldb.Q, tenant, from, to string, n int) ([
 	return dirs(ctx, q, dirsFrom, tenant, from, to, n)
 }
 
-// DirsOf returns up to n folders directly in the folder of that id whose paths do not come before from, in order of path.
+// DirsOf returns up to n folders directly in the folder of that id whose names, with a slash at their ends, do not come before
+// from, in order of path.
 func DirsOf(ctx context.Context, q sqldb.Q, id, from string, n int) ([]Dir, error) {
 	return dirs(ctx, q, dirsOf, id, from, n)
 }

@@ -17,15 +17,21 @@ type Trashed struct {
 	Seq        int64 // at which it was deleted
 	Deleted    int64
 	Author     string
-	Swept      bool // whether the grants on everything in it are gone
+	Swept      bool  // whether the grants on everything in it are gone
+	Held       int64 // 0: it can be brought back; Ending; or when a snapshot was last found to show some of it
 }
+
+const trashColumns = `id, tenant, path, folder, state, seq, deleted, author, swept, held`
+
+// Ending is the state of being held of what is just being removed for good.
+const Ending = 1
 
 var (
 	leaveFile = sqldb.SQL(`INSERT INTO places (dir, until, id, since, name, folder)
 		SELECT dir, $2, id, since, name, FALSE FROM files WHERE id = $1`)
 	leaveDir = sqldb.SQL(`INSERT INTO places (dir, until, id, since, name, folder) SELECT parent, $2, id, since, $3, TRUE FROM dirs WHERE id = $1`)
 	moveFile = sqldb.SQL(`UPDATE files SET dir = $2, name = $3, since = $4 WHERE id = $1`)
-	moveDir  = sqldb.SQL(`UPDATE dirs SET parent = $2, path = $3, state = $4, since = $5 WHERE id = $1`)
+	moveDir  = sqldb.SQL(`UPDATE dirs SET parent = $2, path = $3, name = $4, state = $5, since = $6 WHERE id = $1`)
 	// What lies below a folder keeps its place in it: its path alone begins otherwise.
 	carryDirs = sqldb.SQL(`UPDATE dirs SET path = $4 || substr(path, $5) WHERE tenant = $1 AND path > $2 AND path < $3`)
 	// The slash at a folder's end counts as the one before what stands in it.
@@ -42,12 +48,11 @@ var (
 	discard = sqldb.SQL(`INSERT INTO trash (id, tenant, path, folder, state, seq, deleted, author, swept)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`)
 	recall    = sqldb.SQL(`DELETE FROM trash WHERE id = $1`)
-	trashedAt = sqldb.SQL(`SELECT id, tenant, path, folder, state, seq, deleted, author, swept FROM trash
-		WHERE tenant = $1 AND path = $2 ORDER BY seq DESC`)
-	trashedByID  = sqldb.SQL(`SELECT id, tenant, path, folder, state, seq, deleted, author, swept FROM trash WHERE id = $1`)
-	trashedBelow = sqldb.SQL(`SELECT id, tenant, path, folder, state, seq, deleted, author, swept FROM trash
-		WHERE tenant = $1 AND path >= $2 AND path < $3 AND (path, seq) > ($4, $5) ORDER BY path, seq LIMIT $6`)
-	unswept = sqldb.SQL(`SELECT id, tenant, path, folder, state, seq, deleted, author, swept FROM trash
+	trashedAt = sqldb.SQL(`SELECT ` + trashColumns + ` FROM trash
+		WHERE tenant = $1 AND path = $2 AND deleted >= $3 AND held = 0 ORDER BY seq DESC`)
+	trashedBelow = sqldb.SQL(`SELECT ` + trashColumns + ` FROM trash
+		WHERE tenant = $1 AND path >= $2 AND path < $3 AND (path, seq) > ($4, $5) AND deleted >= $7 AND held = 0 ORDER BY path, seq LIMIT $6`)
+	unswept = sqldb.SQL(`SELECT ` + trashColumns + ` FROM trash
 		WHERE tenant = $1 AND swept IS FALSE ORDER BY id LIMIT 1`)
 	setSwept  = sqldb.SQL(`UPDATE trash SET swept = TRUE WHERE id = $1`)
 	linksInto = sqldb.SQL(`SELECT ` + tupleColumns + ` FROM tuples
@@ -74,7 +79,7 @@ func MoveFile(ctx context.Context, tx sqldb.Tx, id, dir, name string, seq int64)
 
 // MoveDir puts the folder d into another one, with everything in it. path is its new one, with a slash at its end.
 func MoveDir(ctx context.Context, tx sqldb.Tx, d *Dir, parent, path string, s State, seq int64) error {
-	if _, err := tx.Exec(ctx, moveDir, d.ID, parent, path, int64(s), seq); err != nil {
+	if _, err := tx.Exec(ctx, moveDir, d.ID, parent, path, nameIn(parent, path), int64(s), seq); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, carryDirs, d.Tenant, d.Path, End(d.Path), path, runes(d.Path)+1)
@@ -143,22 +148,15 @@ func Recall(ctx context.Context, tx sqldb.Tx, id string) error {
 	return err
 }
 
-// TrashedAt returns what stood at a path and is in the trash, the last deleted first.
-func TrashedAt(ctx context.Context, q sqldb.Q, tenant, path string) ([]Trashed, error) {
-	return trashed(ctx, q, trashedAt, tenant, path)
+// TrashedAt returns what stood at a path and can be brought back, deleted since a time in microseconds, the last deleted first.
+func TrashedAt(ctx context.Context, q sqldb.Q, tenant, path string, since int64) ([]Trashed, error) {
+	return trashed(ctx, q, trashedAt, tenant, path, since)
 }
 
-// TrashedByID returns what is known of something in the trash; ErrNoRows when it is not there.
-func TrashedByID(ctx context.Context, q sqldb.Q, id string) (*Trashed, error) {
-	var t Trashed
-	err := q.Row(ctx, trashedByID, id).Scan(&t.ID, &t.Tenant, &t.Path, &t.Folder, &t.State, &t.Seq, &t.Deleted, &t.Author, &t.Swept)
-	return &t, err
-}
-
-// TrashedBelow returns up to n that stood below folder, a path with a slash at its end, in order of path and sequence, behind
-// path and seq.
-func TrashedBelow(ctx context.Context, q sqldb.Q, tenant, folder, path string, seq int64, n int) ([]Trashed, error) {
-	return trashed(ctx, q, trashedBelow, tenant, folder, End(folder), path, seq, n)
+// TrashedBelow returns up to n that stood below folder, a path with a slash at its end, and can be brought back, deleted since a
+// time in microseconds, in order of path and sequence, behind path and seq.
+func TrashedBelow(ctx context.Context, q sqldb.Q, tenant, folder, path string, seq int64, n int, since int64) ([]Trashed, error) {
+	return trashed(ctx, q, trashedBelow, tenant, folder, End(folder), path, seq, n, since)
 }
 
 // Unswept returns one in the tenant's trash on which grants may remain; none when there is none.
@@ -181,7 +179,7 @@ func trashed(ctx context.Context, q sqldb.Q, s *sqldb.Stmt, args ...any) ([]Tras
 	var all []Trashed
 	err := q.Each(ctx, s, args, func(r sqldb.Row) error {
 		var t Trashed
-		err := r.Scan(&t.ID, &t.Tenant, &t.Path, &t.Folder, &t.State, &t.Seq, &t.Deleted, &t.Author, &t.Swept)
+		err := r.Scan(&t.ID, &t.Tenant, &t.Path, &t.Folder, &t.State, &t.Seq, &t.Deleted, &t.Author, &t.Swept, &t.Held)
 		all = append(all, t)
 		return err
 	})

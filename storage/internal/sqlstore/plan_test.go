@@ -15,9 +15,12 @@ var (
 	planOf = sqldb.OnlySQLite(`EXPLAIN QUERY PLAN SELECT COALESCE(string_agg(id || $4 || dir || $4 || name, $4), '') FROM (
 		SELECT id, dir, name FROM files
 		WHERE dir = $1 AND name >= $2 AND version > 0 ORDER BY name LIMIT $3) AS page`)
+	planDirs = sqldb.OnlySQLite(`EXPLAIN QUERY PLAN SELECT id, tenant, parent, path, state, created, modified FROM dirs
+		WHERE parent = $1 AND name >= $2 AND state < 3 ORDER BY name LIMIT $3`)
 )
 
-// A walk reads names from indexes alone, in their order: it neither looks up the rows it passes nor sorts them.
+// A walk reads names of files from indexes alone, in their order: it neither looks up the rows it passes nor sorts them. Folders
+// come in the order of theirs.
 func TestWalksReadIndexesAlone(t *testing.T) {
 	db, err := sqldb.OpenLite(t.Context(), filepath.Join(t.TempDir(), "x.db"), sqldb.LiteOptions{})
 	if err != nil {
@@ -34,6 +37,7 @@ func TestWalksReadIndexesAlone(t *testing.T) {
 	}{
 		"of many folders": {planFrom, filesFrom, []any{"t", "/", "0", 1, separator}, "COVERING INDEX files_there (dir=?)"},
 		"of one folder":   {planOf, filesOf, []any{"d", "", 1, separator}, "COVERING INDEX files_there (dir=? AND name>?)"},
+		"of folders":      {planDirs, dirsOf, []any{"d", "", 1}, "INDEX dirs_name (parent=? AND name>?)"},
 	} {
 		if "EXPLAIN QUERY PLAN "+c.statement.Text(sqldb.SQLite) != c.plan.Text(sqldb.SQLite) {
 			t.Errorf("%s: the plan is that of another statement", name)

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"nexus/internal/paths"
 	"nexus/internal/sqldb"
@@ -136,6 +137,14 @@ func Unslashed(path string) string {
 		return path
 	}
 	return path[:len(path)-1]
+}
+
+// nameIn returns what a folder at path is called in parent, as folders keep it: with a slash at its end.
+func nameIn(parent, path string) string {
+	if parent == "" {
+		return ""
+	}
+	return path[strings.LastIndexByte(path[:len(path)-1], '/')+1:]
 }
 
 func joinRest(name, rest string) string {

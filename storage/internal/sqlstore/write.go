@@ -23,7 +23,7 @@ type Version struct {
 var (
 	nextSeq    = sqldb.SQL(`UPDATE tenants SET seq = seq + 1 WHERE id = $1 RETURNING seq`)
 	lockTenant = sqldb.SQL(`UPDATE tenants SET seq = seq WHERE id = $1`)
-	insertDir  = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, state, created, modified, since) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`)
+	insertDir  = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, name, state, created, modified, since) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`)
 	setState   = sqldb.SQL(`UPDATE dirs SET state = $2, modified = $3, created = CASE WHEN state = 3 THEN $3 ELSE created END,
 		since = CASE WHEN state = 3 THEN $4 ELSE since END WHERE id = $1`)
 	insertFile = sqldb.SQL(`INSERT INTO files (id, dir, name, version, etag, type, size, seq, created, modified, since)
@@ -53,7 +53,7 @@ func LockTenant(ctx context.Context, tx sqldb.Tx, tenant string) error {
 
 // InsertDir adds a folder.
 func InsertDir(ctx context.Context, tx sqldb.Tx, d *Dir) error {
-	_, err := tx.Exec(ctx, insertDir, d.ID, d.Tenant, d.Parent, d.Path, int64(d.State), d.Created, d.Modified, d.Since)
+	_, err := tx.Exec(ctx, insertDir, d.ID, d.Tenant, d.Parent, d.Path, nameIn(d.Parent, d.Path), int64(d.State), d.Created, d.Modified, d.Since)
 	return err
 }
 

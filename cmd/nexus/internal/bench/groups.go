@@ -26,6 +26,7 @@ var onTree = []struct {
 
 var groups = []group{
 	{"trees", treeRows(), trees},
+	{"renames", []string{renameFull, renameDeep}, renames},
 	{"searches", []string{indexRate, indexSize, grepRare, grepCommon, grepPlain}, searches},
 	{"an import", []string{importRow}, importing},
 	{"relationships", []string{heapRow, diskRow}, relationships},

@@ -47,12 +47,18 @@ func (w *world) grow(ctx context.Context, who authz.Principal, files int) error 
 
 // eachFile writes the files of the tree, first one of each folder and then the others.
 func (w *world) eachFile(ctx context.Context, files int, write func(i int) error) error {
-	folders := (files + perFolder - 1) / perFolder
-	if err := all(ctx, 1, folders, func(i int) error { return write(i * perFolder) }); err != nil {
+	return eachOf(ctx, files, perFolder, write)
+}
+
+// eachOf calls write for 0 to files-1, of which so many follow on one another in each folder: first for one of each folder, then
+// for the others side by side.
+func eachOf(ctx context.Context, files, inFolder int, write func(i int) error) error {
+	folders := (files + inFolder - 1) / inFolder
+	if err := all(ctx, 1, folders, func(i int) error { return write(i * inFolder) }); err != nil {
 		return err
 	}
 	return all(ctx, seedWorkers, files, func(i int) error {
-		if i%perFolder == 0 {
+		if i%inFolder == 0 {
 			return nil
 		}
 		return write(i)

@@ -52,7 +52,7 @@ func (a *app) runServer(ctx context.Context, c config.Config) (err error) {
 		Limits: storage.Limits{Reserved: int(c.ReservedPaths)}, Version: Version, Log: log,
 		BlobGrace: c.BlobGrace, BlobCheck: c.BlobCheck,
 		Record:    audit.Options{KeepFor: c.AuditKeep, KeepBytes: c.AuditKeepBytes, ReserveBytes: c.AuditReserve},
-		BackupDir: c.BackupDir, DiskReserve: c.DiskReserve, Ballast: c.DiskBallast, KeepChanges: c.ChangesKeep,
+		BackupDir: c.BackupDir, DiskReserve: c.DiskReserve, Ballast: c.DiskBallast, KeepChanges: c.ChangesKeep, KeepTrash: c.TrashKeep,
 	})
 	if err != nil {
 		return err

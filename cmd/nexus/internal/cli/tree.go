@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -128,11 +129,19 @@ func (a *app) trash() *cobra.Command {
 			}
 			t := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 			for _, d := range all {
-				fmt.Fprintf(t, "%s\t%s\t%s\n", d.Deleted.Local().Format("2006-01-02 15:04:05"), d.By, d.Path)
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", d.Deleted.Local().Format(time.DateTime), d.By, keptUntil(d), d.Path)
 			}
 			return t.Flush()
 		},
 	}
+}
+
+// keptUntil says for people how long something can be brought back.
+func keptUntil(d api.DeletedEntry) string {
+	if d.Until.IsZero() {
+		return "kept"
+	}
+	return "until " + d.Until.Local().Format(time.DateOnly)
 }
 
 // deleted returns all pages of what was deleted below a folder.

@@ -48,6 +48,7 @@ type Config struct {
 	DiskReserve    int64         `koanf:"disk-reserve"`
 	DiskBallast    int64         `koanf:"disk-ballast"`
 	ChangesKeep    time.Duration `koanf:"changes-keep"`
+	TrashKeep      time.Duration `koanf:"trash-keep"`
 	TLSCert        string        `koanf:"tls-cert"`
 	TLSKey         string        `koanf:"tls-key"`
 	InsecureListen bool          `koanf:"insecure-listen"`
@@ -93,6 +94,7 @@ var settings = []setting{
 	{"audit-keep-bytes", int64(0), "delete the oldest segments of the record beyond this total; 0: never"},
 	{"audit-reserve-bytes", int64(64 << 20), "room given back to the record when the disk is full"},
 	{"changes-keep", 30 * 24 * time.Hour, "how long changes can be followed from; older ones are forgotten"},
+	{"trash-keep", 30 * 24 * time.Hour, "how long what was deleted can be brought back before it is removed for good; 0: for ever"},
 	{"backup-dir", "", "directory for backups of the running server; without it there are none"},
 	{"disk-reserve", int64(256 << 20), "free bytes below which writes are refused; reads, deletes and administration go on"},
 	{"disk-ballast", int64(64 << 20), "bytes kept to be given up when the disk is full, so that deletes work; 0: none"},
@@ -224,6 +226,8 @@ func (c Config) check() error {
 		return errs.New(errs.Invalid, "disk-reserve and disk-ballast must not be negative")
 	case c.ChangesKeep < 48*time.Hour: // the search index counts on a day
 		return errs.New(errs.Invalid, "changes-keep must be at least 48h")
+	case c.TrashKeep < 0:
+		return errs.New(errs.Invalid, "trash-keep must not be negative")
 	case c.StreamsPerKey < 1:
 		return errs.New(errs.Invalid, "streams-per-key must be at least 1")
 	}

@@ -26,7 +26,7 @@ const (
 
 // servants are all of them. Rules may name them.
 var servants = []string{
-	sweepTrash, expireWorkspaces,
+	sweepTrash, purgeTrash, expireWorkspaces,
 	sweepRelations,
 	forgetChanges,
 	FollowFiles,
@@ -87,7 +87,7 @@ func (n *Node) chores() []chore {
 			}
 			return err
 		},
-	}, n.forgetting()}...)
+	}, n.forgetting(), n.purging()}...)
 }
 
 // forgetting is the chore of the changes.

@@ -48,6 +48,7 @@ type Config struct {
 	Ballast     int64  // bytes given up when the disk is full; 0: none
 
 	KeepChanges time.Duration // how long changes can be followed from; 0: 30 days
+	KeepTrash   time.Duration // how long what was deleted can be brought back; 0: for ever
 }
 
 // Node is one server without its listener. It is safe for concurrent use.
@@ -151,6 +152,7 @@ func (n *Node) open(ctx context.Context, c Config) (err error) {
 	if c.Limits != (storage.Limits{}) {
 		n.Store.Limit(c.Limits)
 	}
+	n.Store.KeepTrash(c.KeepTrash)
 	n.Credentials = n.Store.Credentials().Remember(rememberedKeys)
 	if err := n.Store.Founding().Staff(ctx); err != nil {
 		return err

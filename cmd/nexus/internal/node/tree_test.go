@@ -216,9 +216,9 @@ func BenchmarkRenameFolder(b *testing.B) {
 }
 
 var (
-	fillDirs = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, state, created, modified)
+	fillDirs = sqldb.SQL(`INSERT INTO dirs (id, tenant, parent, path, name, state, created, modified)
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $3)
-		SELECT 'default/d' || i, 'default', $1, $2 || 'd' || i || '/', 2, 1, 1 FROM n`)
+		SELECT 'default/d' || i, 'default', $1, $2 || 'd' || i || '/', 'd' || i || '/', 2, 1, 1 FROM n`)
 	fillFiles = sqldb.SQL(`INSERT INTO files (id, dir, name, version, etag, size, type, seq, created, modified)
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 		SELECT 'default/f' || i, 'default/d' || (i % $2 + 1), 'f' || i, 1, 'e', 1, 't', 1, 1, 1 FROM n`)
