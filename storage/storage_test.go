@@ -53,3 +53,20 @@ func mustFit(t *testing.T, db sqldb.DB) {
 		t.Errorf("only %d statements are declared: the test looks at the wrong ones", n)
 	}
 }
+
+func TestNoStatementIsPlannedAgainForOtherValues(t *testing.T) {
+	db := openLite(t).(*sqldb.Lite)
+	t.Cleanup(func() { _ = db.Close() })
+	if err := storage.Migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, s := range sqldb.Statements() {
+		if text := s.Text(sqldb.SQLite); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	if err := sqldb.Steady(t.Context(), db, texts...); err != nil {
+		t.Error(err)
+	}
+}

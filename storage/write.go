@@ -343,11 +343,15 @@ func (w *writing) parent(child, folder string) {
 // the deployment and works in the tree of a tenant that he is not of owns nothing there: no relationship crosses tenants.
 func (w *writing) own(file string) {
 	who := w.d.Principal()
+	kind := relations.Touch // it may be his already
+	if w.fresh {
+		kind = relations.Create // which need not look for one first
+	}
 	for _, owner := range []authz.Ref{who.Base, who.Owner} {
 		if owner.IsZero() || schema.TenantOf(owner) != who.Tenant {
 			continue
 		}
-		w.updates = append(w.updates, relations.Update{Kind: relations.Touch, Relationship: relations.Relationship{
+		w.updates = append(w.updates, relations.Update{Kind: kind, Relationship: relations.Relationship{
 			Resource: fileRef(file), Relation: "direct_owner", Subject: owner,
 		}})
 	}

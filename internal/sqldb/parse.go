@@ -8,7 +8,7 @@ import (
 
 // parsed is what the seam needs to know about a text.
 type parsed struct {
-	rewritten string // with ?n for $n: SQLite numbers $n by first appearance, ?n by n
+	rewritten string // with ?n for $n: SQLite numbers $n by first appearance, ?n by n; and +?n behind LIMIT
 	params    int
 	fault     string
 }
@@ -91,6 +91,9 @@ func (r *reader) parameter() {
 	}
 	r.seen[n] = true
 	r.most = max(r.most, n)
+	if r.behindLimit() {
+		r.out.WriteByte('+') // SQLite would plan the statement anew at each run, for what a bare parameter may be
+	}
 	r.out.WriteByte('?')
 	r.out.WriteString(digits)
 	r.at = end
@@ -116,6 +119,16 @@ func (r *reader) insideName() bool {
 	}
 	c := r.text[r.at-1]
 	return c == '_' || c == '$' || c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
+// behindLimit reports whether the word before is LIMIT.
+func (r *reader) behindLimit() bool {
+	before := strings.TrimRight(r.text[:r.at], " \t\r\n")
+	word := len(before) - len("limit")
+	if word < 0 || len(before) == r.at || !strings.EqualFold(before[word:], "limit") {
+		return false
+	}
+	return !(&reader{text: before, at: word}).insideName()
 }
 
 func (r *reader) fault() string {

@@ -27,6 +27,9 @@ func TestRewriteTouchesParametersAlone(t *testing.T) {
 		"é$2 = $1":                   "é$2 = ?1",
 		`'a' - '-- $2' || $1`:        `'a' - '-- $2' || ?1`,
 		`"--" /* " */ || '/*' || $1`: `"--" /* " */ || '/*' || ?1`,
+		"$2 LIMIT $1 OFFSET $3":      "?2 LIMIT +?1 OFFSET ?3",
+		"$1 limit\n\t$2":             "?1 limit\n\t+?2",
+		`no_limit $1, "limit" = $2`:  `no_limit ?1, "limit" = ?2`,
 	} {
 		if got := parse(text).rewritten; got != want {
 			t.Errorf("parse(%q) = %q, want %q", text, got, want)

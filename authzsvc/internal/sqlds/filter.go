@@ -19,22 +19,24 @@ func forward(f datastore.RelationshipsFilter, o *options.QueryOptions) (*query, 
 	if (o.After != nil || o.BeforeOrEqual != nil) && o.Sort == options.Unsorted {
 		return nil, datastore.ErrCursorsWithoutSorting
 	}
-	if f.OptionalResourceType != "" {
-		q.is("rt", f.OptionalResourceType)
+	q.filter = func(q *query) {
+		if f.OptionalResourceType != "" {
+			q.is("rt", f.OptionalResourceType)
+		}
+		q.is("ro", f.OptionalResourceIds...)
+		if f.OptionalResourceIDPrefix != "" {
+			q.prefix("ro", f.OptionalResourceIDPrefix)
+		}
+		if f.OptionalResourceRelation != "" {
+			q.is("rr", f.OptionalResourceRelation)
+		}
+		q.subjects(f.OptionalSubjectsSelectors)
 	}
-	q.is("ro", f.OptionalResourceIds...)
-	if f.OptionalResourceIDPrefix != "" {
-		q.prefix("ro", f.OptionalResourceIDPrefix)
-	}
-	if f.OptionalResourceRelation != "" {
-		q.is("rr", f.OptionalResourceRelation)
-	}
-	q.subjects(f.OptionalSubjectsSelectors)
 	q.keep = keeper(f.OptionalCaveatNameFilter, f.OptionalExpirationOption, o.SkipCaveats)
 	q.limit = limitOf(o.Limit)
 	q.after, q.upTo = cursor(o.After), cursor(o.BeforeOrEqual)
 	if f.OptionalResourceType != "" && f.OptionalResourceIDPrefix == "" && o.Sort != options.BySubject {
-		q.ids = f.OptionalResourceIds
+		q.typ, q.ids = f.OptionalResourceType, f.OptionalResourceIds
 		q.match = matcher(f)
 	}
 	return q, nil

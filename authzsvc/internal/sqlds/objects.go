@@ -89,7 +89,7 @@ func (o *objects) drop(touched []authz.Ref) {
 
 // textObject reads one object's rows from a revision on; it may read one row too many, to tell that they are many.
 const textObject = `SELECT rt, ro, rr, st, so, sr, created, deleted, expiry, extra FROM rel
-	WHERE rt = ? AND ro = ? AND deleted > ? ORDER BY rt, ro, rr, st, so, sr, created LIMIT ?`
+	WHERE rt = ? AND ro = ? AND deleted > ? ORDER BY rt, ro, rr, st, so, sr, created LIMIT +?`
 
 // object returns the object's rows from rev on, from the cache or into it.
 func (d *Datastore) object(ctx context.Context, r authz.Ref, rev int64) (*object, error) {
@@ -134,7 +134,7 @@ func (d *Datastore) fromObjects(ctx context.Context, q *query, rev int64) (found
 		ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	}
 	for _, id := range ids {
-		o, err := d.object(ctx, authz.Ref{Type: q.fixed["rt"], ID: id}, rev)
+		o, err := d.object(ctx, authz.Ref{Type: q.typ, ID: id}, rev)
 		if err != nil || o.many {
 			return nil, false, err
 		}

@@ -16,6 +16,28 @@ import (
 // The engine's shapes of query must seek in an index, from the first page on and after a cursor, and never sort or scan the table.
 func TestQueriesOfTheEngineSeek(t *testing.T) {
 	d := openStore(t, Options{}, sqldb.LiteOptions{})
+	for _, c := range shapes(t) {
+		for _, after := range []*key{nil, &c.last} {
+			c.q.after = after
+			text, args := c.q.text(1, 10)
+			plan := explain(t, d, text, args)
+			if !strings.Contains(plan, c.seeks) || strings.Contains(plan, "SCAN") || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") {
+				t.Errorf("%s, after %v: %s", c.name, after, plan)
+			}
+		}
+	}
+}
+
+// shape is a query of the engine, the index that it seeks in, and a row of its answer.
+type shape struct {
+	name  string
+	q     *query
+	seeks string
+	last  key
+}
+
+func shapes(t *testing.T) []shape {
+	t.Helper()
 	set := datastore.SubjectRelationFilter{}.WithNonEllipsisRelation("member")
 	direct := datastore.SubjectRelationFilter{}.WithEllipsisRelation()
 	ask := func(f datastore.RelationshipsFilter) *query {
@@ -33,12 +55,7 @@ func TestQueriesOfTheEngineSeek(t *testing.T) {
 		return q
 	}
 	of := &options.ResourceRelation{Namespace: "file", Relation: "direct_viewer"}
-	for _, c := range []struct {
-		name  string
-		q     *query
-		seeks string
-		last  key
-	}{
+	return []shape{
 		{"check", ask(datastore.RelationshipsFilter{
 			OptionalResourceType: "file", OptionalResourceIds: []string{"a", "b"}, OptionalResourceRelation: "direct_viewer",
 			OptionalSubjectsSelectors: []datastore.SubjectsSelector{{OptionalSubjectType: "user", OptionalSubjectIds: []string{"ann"}, RelationFilter: direct}},
@@ -53,15 +70,26 @@ func TestQueriesOfTheEngineSeek(t *testing.T) {
 		{"resources of subjects, by subject", from(datastore.SubjectsFilter{SubjectType: "group", OptionalSubjectIds: []string{"a", "b"}, RelationFilter: set},
 			options.ReverseQueryOptions{ResRelation: of, SortForReverse: options.BySubject}), "rel_reverse (st=? AND so=? AND sr=? AND rt=? AND rr=?", key{"file", "m", "direct_viewer", "group", "a", "member"}},
 		{"all of a subject", from(datastore.SubjectsFilter{SubjectType: "user", OptionalSubjectIds: []string{"ann"}}, options.ReverseQueryOptions{}), "rel_reverse (st=? AND so=?", key{"file", "m", "direct_viewer", "user", "ann", "..."}},
-	} {
-		for _, after := range []*key{nil, &c.last} {
-			c.q.after = after
-			text, args := c.q.text(1, 10)
-			plan := explain(t, d, text, args)
-			if !strings.Contains(plan, c.seeks) || strings.Contains(plan, "SCAN") || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") {
-				t.Errorf("%s, after %v: %s", c.name, after, plan)
-			}
+	}
+}
+
+// A statement that is planned again at each run takes several times as long.
+func TestNoQueryIsPlannedAgainForOtherValues(t *testing.T) {
+	d := openStore(t, Options{}, sqldb.LiteOptions{})
+	texts := []string{textObject, textLinked, textGranted, textLog, textDoc, textDocs, textVersions, textNextExpiry, textExpired}
+	for _, c := range shapes(t) {
+		first, _ := c.q.text(1, 10)
+		c.q.after = &c.last
+		next, _ := c.q.text(1, 10)
+		texts = append(texts, first, next)
+	}
+	for _, s := range sqldb.Statements() {
+		if strings.HasPrefix(s.Where(), "sqlds/") && !strings.Contains(s.Where(), "_test.go") {
+			texts = append(texts, s.Text(sqldb.SQLite))
 		}
+	}
+	if err := sqldb.Steady(t.Context(), d.db, texts...); err != nil {
+		t.Error(err)
 	}
 }
 

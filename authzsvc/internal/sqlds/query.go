@@ -42,22 +42,24 @@ func (k *key) column(name string) string {
 
 // query selects rows that are visible at one revision.
 type query struct {
-	order order
-	fixed map[string]string // columns that the filter holds to one value
-	where []string
-	args  []any
-	keep  func(*row) (bool, error) // what SQL does not know; nil keeps all
-	match func(*key) bool          // the filter over a key, for rows that come from the object cache
-	ids   []string                 // of resources, when the filter names type and ids: the object cache may answer it
-	limit uint64                   // 0: none
-	after *key
-	upTo  *key
+	order  order
+	filter func(*query)      // adds the conditions of a filter to the text; nil adds none. Answers of the object cache need no text
+	fixed  map[string]string // columns that the filter holds to one value
+	where  []string
+	args   []any
+	keep   func(*row) (bool, error) // what SQL does not know; nil keeps all
+	match  func(*key) bool          // the filter over a key, for rows that come from the object cache
+	typ    string                   // of the resources ids
+	ids    []string                 // of resources, when the filter names type and ids: the object cache may answer it
+	limit  uint64                   // 0: none
+	after  *key
+	upTo   *key
 
 	includeExpired bool // deletes by filter take what has expired and is not yet collected
 }
 
 func newQuery(o order) *query {
-	return &query{order: o, fixed: map[string]string{}, match: func(*key) bool { return true }}
+	return &query{order: o, match: func(*key) bool { return true }}
 }
 
 func (q *query) also(cond string, args ...any) {
@@ -70,6 +72,9 @@ func (q *query) is(column string, values ...string) {
 	switch len(values) {
 	case 0:
 	case 1:
+		if q.fixed == nil {
+			q.fixed = map[string]string{}
+		}
 		q.fixed[column] = values[0]
 		q.also(column+" = ?", values[0])
 	default:
@@ -185,6 +190,10 @@ func (q *query) bound(op string, k *key) (string, []any) {
 
 // text returns the statement for the next page of at most n rows, as seen at rev, with its arguments.
 func (q *query) text(rev int64, n uint64) (string, []any) {
+	if q.filter != nil {
+		q.filter(q)
+		q.filter = nil
+	}
 	var b strings.Builder
 	b.WriteString("SELECT rt, ro, rr, st, so, sr, created, deleted, expiry, extra FROM rel WHERE created <= ? AND deleted > ? AND expiry > ?")
 	args := []any{rev, rev, rev}
@@ -209,7 +218,7 @@ func (q *query) text(rev int64, n uint64) (string, []any) {
 	}
 	b.WriteString(" ORDER BY ")
 	b.WriteString(strings.Join(q.order, ","))
-	b.WriteString(" LIMIT ?")
+	b.WriteString(" LIMIT +?") // SQLite plans a statement with a bare parameter there anew at each run
 	return b.String(), append(args, n)
 }
 
@@ -238,25 +247,25 @@ func (q *query) page(ctx context.Context, src source, rev int64, want uint64) (p
 		last := page[len(page)-1].key
 		q.after = &last
 	}
-	page, err = q.filter(page)
+	page, err = q.kept(page)
 	return page, more, err
 }
 
-func (q *query) filter(page []row) ([]row, error) {
+func (q *query) kept(page []row) ([]row, error) {
 	if q.keep == nil {
 		return page, nil
 	}
-	kept := page[:0]
+	some := page[:0]
 	for i := range page {
 		ok, err := q.keep(&page[i])
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			kept = append(kept, page[i])
+			some = append(some, page[i])
 		}
 	}
-	return kept, nil
+	return some, nil
 }
 
 func scanRow(rows *sql.Rows) (row, error) {

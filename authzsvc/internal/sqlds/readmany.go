@@ -40,11 +40,13 @@ func (r relationReader) ReadMany(
 
 func manyQuery(resourceType string, ids, names, subjects []string) *query {
 	q := newQuery(byResource)
-	q.is("rt", resourceType)
-	q.is("ro", ids...)
-	q.is("rr", names...)
-	q.is("so", subjects...)
-	q.ids = ids
+	q.filter = func(q *query) {
+		q.is("rt", resourceType)
+		q.is("ro", ids...)
+		q.is("rr", names...)
+		q.is("so", subjects...)
+	}
+	q.typ, q.ids = resourceType, ids
 	q.match = func(k *key) bool {
 		return slices.Contains(names, k.rr) && (len(subjects) == 0 || slices.Contains(subjects, k.so))
 	}
@@ -54,7 +56,7 @@ func manyQuery(resourceType string, ids, names, subjects []string) *query {
 // textLinked reads only what rel_link holds. Like textGranted it returns a page of ids as one text: what the driver does for a
 // row costs more than what SQLite does.
 const textLinked = `SELECT group_concat(ro, ' ') FROM (SELECT ro FROM rel
-	WHERE rt = ? AND rr = 'link' AND ro >= ? AND created <= ? AND deleted > ? AND expiry > ? ORDER BY ro LIMIT ?)`
+	WHERE rt = ? AND rr BETWEEN 'link' AND 'link' AND ro >= ? AND created <= ? AND deleted > ? AND expiry > ? ORDER BY ro LIMIT +?)`
 
 // ReadLinked calls yield with the id of each resource of resourceType that has the relation link to anything as of at, until
 // yield returns false. One with several comes several times.
@@ -66,7 +68,7 @@ func (r relationReader) ReadLinked(ctx context.Context, at relations.Revision, r
 // textGranted reads only what rel_reverse holds, in its order.
 const textGranted = `SELECT group_concat(ro, ' ') FROM (SELECT ro FROM rel
 	WHERE st = ? AND so = ? AND sr = ? AND rt = ? AND rr = ? AND ro >= ? AND ro <= ?
-	AND created <= ? AND deleted > ? AND expiry > ? ORDER BY ro LIMIT ?)`
+	AND created <= ? AND deleted > ? AND expiry > ? ORDER BY ro LIMIT +?)`
 
 // ReadGranted calls yield with the id of each resource of resourceType, from first to last, that has relation name to
 // exactly the given subject as of at, in order, until yield returns false. subjectRelation is empty for the subject itself.

@@ -19,7 +19,7 @@ import (
 // writeTimeout is how long a watcher may keep its channel full when it names no time.
 const writeTimeout = time.Second
 
-const textLog = `SELECT rev, seq, rels, other FROM rel_log WHERE (rev, seq) > (?, ?) AND rev <= ? ORDER BY rev, seq LIMIT ?`
+const textLog = `SELECT rev, seq, rels, other FROM rel_log WHERE (rev, seq) > (?, ?) AND rev <= ? ORDER BY rev, seq LIMIT +?`
 
 // Watch sends the changes of each revision after a given one, in order. An expiry is no change: it was told when it was written.
 func (d *Datastore) Watch(ctx context.Context, after datastore.Revision, o datastore.WatchOptions) (<-chan datastore.RevisionChanges, <-chan error) {

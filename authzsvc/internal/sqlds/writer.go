@@ -184,7 +184,7 @@ func (r relationReader) Read(ctx context.Context, at relations.Revision, f relat
 		return err
 	}
 	if f.ResourceType != "" && f.ResourceID != "" {
-		q.ids = []string{f.ResourceID}
+		q.typ, q.ids = f.ResourceType, []string{f.ResourceID}
 		q.match = matches(f)
 	}
 	own := reader{d: r.d, rev: int64(at), src: r.d.texts}

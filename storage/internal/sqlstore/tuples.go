@@ -25,13 +25,14 @@ const tupleColumns = `id, tenant, resource_type, resource_id, relation, subject_
 
 var (
 	insertTuple = sqldb.SQL(`INSERT INTO tuples (` + tupleColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`)
-	tupleByKey  = sqldb.SQL(`SELECT ` + tupleColumns + ` FROM tuples
-		WHERE resource_type = $1 AND resource_id = $2 AND relation = $3 AND subject_type = $4 AND subject_id = $5 AND subject_relation = $6`)
+	// A bare $3 would make SQLite plan these two anew at each run: it may be the relation of which tuples_links alone tells.
+	tupleByKey = sqldb.SQL(`SELECT ` + tupleColumns + ` FROM tuples
+		WHERE resource_type = $1 AND resource_id = $2 AND relation = $3 || '' AND subject_type = $4 AND subject_id = $5 AND subject_relation = $6`)
 	tupleByID     = sqldb.SQL(`SELECT ` + tupleColumns + ` FROM tuples WHERE id = $1`)
 	keepTuple     = sqldb.SQL(`UPDATE tuples SET expires = $2, author = $3 WHERE id = $1`)
 	deleteTuple   = sqldb.SQL(`DELETE FROM tuples WHERE id = $1`)
 	deleteTupleOf = sqldb.SQL(`DELETE FROM tuples
-		WHERE resource_type = $1 AND resource_id = $2 AND relation = $3 AND subject_type = $4 AND subject_id = $5 AND subject_relation = $6`)
+		WHERE resource_type = $1 AND resource_id = $2 AND relation = $3 || '' AND subject_type = $4 AND subject_id = $5 AND subject_relation = $6`)
 	grantsOn       = sqldb.SQL(`SELECT count(*) FROM tuples WHERE resource_type = $1 AND resource_id = $2 AND relation <> 'parent'`)
 	deleteTuplesOn = sqldb.SQL(`DELETE FROM tuples WHERE resource_type = $1 AND resource_id = $2`)
 	tuplesOf       = sqldb.SQL(`SELECT ` + tupleColumns + ` FROM tuples
