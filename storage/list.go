@@ -166,12 +166,12 @@ func (l *listing) run(ctx context.Context) error {
 			return err
 		}
 	}
-	l.place.Rows = !l.narrowed()
+	l.place.Rows = l.roots == nil
 	var err error
 	switch {
 	case l.o.Recursive:
 		l.place.At, err = l.each(ctx, s, first, l.entry)
-	case l.narrowed():
+	case l.roots != nil:
 		l.place.At, err = l.each(ctx, s, first, l.childEntry)
 	default:
 		err = l.children(ctx, s, first)
@@ -262,7 +262,7 @@ func (l *listing) described(ctx context.Context) ([]Entry, error) {
 			ids = append(ids, l.ids[i])
 		}
 	}
-	files, err := sqlstore.FilesByID(ctx, l.db, ids)
+	files, err := sqlstore.DetailsByID(ctx, l.db, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (l *listing) children(ctx context.Context, s stretch, n int) error {
 			}
 		}
 		l.place.At = max(l.place.At, p.at)
-		l.looked += p.looked
+		l.looked += len(p.candidates)
 		if l.reached() || p.at >= s.to {
 			return nil
 		}
@@ -64,7 +64,7 @@ type childSource struct {
 	l                 *listing
 	dirFrom, fileFrom string
 	to                string
-	dirs              []sqlstore.Dir
+	dirs              []sqlstore.Folder
 	files             []sqlstore.Name
 	dirsEnd, filesEnd bool
 }
@@ -87,11 +87,11 @@ func (s *childSource) next(ctx context.Context, n int) (page, error) {
 		}
 		if c.key == "" || c.key >= s.to {
 			p.at = s.to
-			break
+			return p, nil
 		}
-		p.add(c)
+		p.candidates = append(p.candidates, c)
 	}
-	return p, nil
+	return p.full(), nil
 }
 
 // fill reads more of what has run out.
@@ -101,7 +101,7 @@ func (s *childSource) fill(ctx context.Context, n int) (err error) {
 			return err
 		}
 		if s.dirsEnd = len(s.dirs) < n; !s.dirsEnd {
-			s.dirFrom = sqlstore.End(nameOf(&s.dirs[n-1]) + "/")
+			s.dirFrom = sqlstore.End(s.dirs[n-1].Path[len(s.l.base):])
 		}
 	}
 	if len(s.files) == 0 && !s.filesEnd {

@@ -106,7 +106,7 @@ func (r *rooted) next(ctx context.Context, n int) (page, error) {
 			if err != nil {
 				return page{}, err
 			}
-			p.candidates, p.looked, p.at = append(p.candidates, more.candidates...), p.looked+more.looked, more.at
+			p.candidates = append(p.candidates, more.candidates...)
 			if more.at >= r.inside.to {
 				r.inside = nil
 			}
@@ -114,14 +114,14 @@ func (r *rooted) next(ctx context.Context, n int) (page, error) {
 			p.at = r.to
 			return p, nil
 		case r.left[0].folder:
-			r.inside = newTree(r.w.db, r.w.tenant, r.within(r.left[0].key), nil)
+			r.inside = newTree(r.w.db, r.w.tenant, r.within(r.left[0].key))
 			r.left = r.left[1:]
 		default:
-			p.add(r.left[0])
+			p.candidates = append(p.candidates, r.left[0])
 			r.left = r.left[1:]
 		}
 	}
-	return p, nil
+	return p.full(), nil
 }
 
 // within returns what of the stretch is folder or lies below it.

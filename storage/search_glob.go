@@ -69,7 +69,7 @@ func (g *globbing) run(ctx context.Context, a schema.Address, r region) (complet
 			return false, err
 		}
 	}
-	g.at.Rows = !g.narrowed()
+	g.at.Rows = g.roots == nil
 	g.wants = r.wants
 	if g.at.At, err = g.each(ctx, s, first, g.visit); err != nil {
 		return false, err

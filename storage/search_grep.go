@@ -75,7 +75,7 @@ func (g *grepping) search(ctx context.Context) error {
 	if err := g.rest(ctx); err != nil || !g.root.Folder {
 		return err
 	}
-	g.walk.bounds = Bounds{Places: fewRoots, Grants: fewRoots}.or()
+	g.walk.bounds = Bounds{Places: fewRoots}.or()
 	self := walked{id: g.root.Anchor, in: g.root.Parent, key: g.region.root, folder: true}
 	readable, err := g.walk.narrow(ctx, self)
 	if err != nil {
@@ -94,7 +94,7 @@ func (g *grepping) search(ctx context.Context) error {
 	case ok:
 		return g.those(ctx, files)
 	}
-	if !readable && !g.walk.narrowed() {
+	if !readable && g.walk.roots == nil {
 		g.walk.bounds = Bounds{}.or()
 		if _, err := g.walk.narrow(ctx, self); err != nil {
 			return err
@@ -267,7 +267,7 @@ func (g *grepping) admitted(ctx context.Context, files []walked) error {
 	for i := range files {
 		ids[i] = files[i].id
 	}
-	rows, err := sqlstore.FilesByID(ctx, g.f.s.db, ids)
+	rows, err := sqlstore.DetailsByID(ctx, g.f.s.db, ids)
 	if err != nil {
 		return err
 	}

@@ -14,15 +14,14 @@ import (
 type tree struct {
 	db     sqldb.Q
 	tenant string
-	only   map[string]bool // candidates are what is one of these, or stands below one; nil: everything is
 	to     string
 	n      int // rows that a query asks for
 
 	open  []*openFolder // those it is in, the outermost first
 	begun bool
 
-	dirs    []sqlstore.Dir // the next ones
-	dirFrom string         // where those after them begin
+	dirs    []sqlstore.Folder // the next ones
+	dirFrom string            // where those after them begin
 	dirsEnd bool
 
 	ahead   map[string][]sqlstore.Name // files of folders that were read beforehand, by folder
@@ -34,15 +33,14 @@ type tree struct {
 type openFolder struct {
 	path  string
 	id    string // empty until the tree has begun, for those that were open then
-	all   bool   // all that stands in it is a walked
 	files []sqlstore.Name
 	from  string // name at which the rest begins
 	more  bool   // whether there may be a rest
 }
 
 // newTree begins at s.from, which may lie deep in folders: those are open then.
-func newTree(db sqldb.Q, tenant string, s stretch, only map[string]bool) *tree {
-	t := &tree{db: db, tenant: tenant, only: only, to: s.to, dirFrom: s.from}
+func newTree(db sqldb.Q, tenant string, s stretch) *tree {
+	t := &tree{db: db, tenant: tenant, to: s.to, dirFrom: s.from}
 	for i := len(s.base); i < len(s.from); i++ { // a key that begins below base holds base's slash at len(base)-1
 		if s.from[i-1] == '/' {
 			t.open = append(t.open, &openFolder{path: s.from[:i], from: s.from[i:], more: true})
@@ -65,101 +63,87 @@ func (t *tree) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	all := t.only == nil
 	for _, f := range t.open {
 		if d := found[f.path]; d != nil {
 			f.id = d.ID
-			all = all || t.only[d.ID]
 		} else {
 			f.more = false // gone
 		}
-		f.all = all
 	}
 	return nil
 }
 
-// passed is how many rows a tree looks at for each walked that it is asked for, before it returns with fewer.
-const passed = 4
-
 // next implements source.
 func (t *tree) next(ctx context.Context, n int) (page, error) {
-	if t.n = n; t.only != nil {
-		t.n = min(passed*n, listPage)
-	}
+	t.n = n
 	if !t.begun {
 		if err := t.begin(ctx); err != nil {
 			return page{}, err
 		}
 	}
-	var p page
-	for len(p.candidates) < n && p.looked < passed*n {
-		c, wanted, err := t.step(ctx)
-		switch {
-		case err != nil:
+	p := page{candidates: make([]walked, 0, n)}
+	for len(p.candidates) < n {
+		c, err := t.step(ctx)
+		if err != nil {
 			return page{}, err
-		case c.key == "":
+		}
+		if c.key == "" {
 			p.at = t.to
 			return p, nil
-		case wanted:
-			p.add(c)
-		default:
-			p.looked++
-			p.at = past(c.key)
 		}
+		p.candidates = append(p.candidates, c)
 	}
-	return p, nil
+	return p.full(), nil
 }
 
-// step returns the next file or folder, and whether it is a walked; at the end one without a key.
-func (t *tree) step(ctx context.Context) (c walked, wanted bool, err error) {
+// step returns the next file or folder; at the end one without a key.
+func (t *tree) step(ctx context.Context) (walked, error) {
 	for {
 		dir, err := t.peekDir(ctx)
 		if err != nil {
-			return c, false, err
+			return walked{}, err
 		}
 		if len(t.open) == 0 {
 			if dir == nil {
-				return c, false, nil
+				return walked{}, nil
 			}
-			return t.enter(ctx, dir, t.only == nil)
+			return t.enter(ctx, dir)
 		}
 		top := t.open[len(t.open)-1]
 		file, err := t.peekFile(ctx, top)
 		if err != nil {
-			return c, false, err
+			return walked{}, err
 		}
 		switch {
 		case dir != nil && holds(top.path, dir.Path) && (file == nil || dir.Path[len(top.path):] < file.Name):
-			return t.enter(ctx, dir, top.all)
+			return t.enter(ctx, dir)
 		case file != nil && top.path+file.Name < t.to:
 			top.files = top.files[1:]
-			return walked{id: file.ID, in: file.Dir, key: top.path + file.Name}, top.all || t.only[file.ID], nil
+			return walked{id: file.ID, in: file.Dir, key: top.path + file.Name}, nil
 		}
 		t.open = t.open[:len(t.open)-1]
 	}
 }
 
-// enter takes dir, the next folder, and opens it. all says that everything in the folder it stands in is a walked.
-func (t *tree) enter(ctx context.Context, dir *sqlstore.Dir, all bool) (c walked, wanted bool, err error) {
-	all = all || t.only[dir.ID]
-	c = walked{id: dir.ID, in: dir.Parent, key: dir.Path, folder: true}
+// enter takes dir, the next folder, and opens it.
+func (t *tree) enter(ctx context.Context, dir *sqlstore.Folder) (walked, error) {
 	if t.covered < dir.Path {
 		if err := t.readAhead(ctx, dir); err != nil {
-			return c, false, err
+			return walked{}, err
 		}
 	}
-	f := &openFolder{path: dir.Path, id: dir.ID, all: all, files: t.ahead[dir.ID], more: t.partial == dir.ID}
+	f := &openFolder{path: dir.Path, id: dir.ID, files: t.ahead[dir.ID], more: t.partial == dir.ID}
 	if f.more {
 		f.from = past(f.files[len(f.files)-1].Name)
 	}
 	delete(t.ahead, dir.ID)
 	t.open = append(t.open, f)
 	t.dirs = t.dirs[1:]
-	return c, all, nil
+	return walked{id: dir.ID, in: dir.Parent, key: dir.Path, folder: true}, nil
 }
 
 // readAhead reads the files of dir, which is the next folder, and of those behind it that fit.
-func (t *tree) readAhead(ctx context.Context, dir *sqlstore.Dir) error {
+func (t *tree) readAhead(ctx context.Context, dir *sqlstore.Folder) error {
 	last := t.dirs[len(t.dirs)-1].Path
 	files, err := sqlstore.FilesFrom(ctx, t.db, t.tenant, dir.Path, last, t.n)
 	if err != nil {
@@ -182,7 +166,7 @@ func (t *tree) readAhead(ctx context.Context, dir *sqlstore.Dir) error {
 
 // reachedOnly notes that a query from first on ended within the folder whose id is last. That is not among the next ones if
 // it has come there since they were read; then all but first is read again.
-func (t *tree) reachedOnly(first *sqlstore.Dir, last string) {
+func (t *tree) reachedOnly(first *sqlstore.Folder, last string) {
 	for i := range t.dirs {
 		if t.dirs[i].ID == last {
 			t.covered, t.partial = t.dirs[i].Path, last
@@ -196,7 +180,7 @@ func (t *tree) reachedOnly(first *sqlstore.Dir, last string) {
 }
 
 // peekDir returns the next folder of the stretch, or nil.
-func (t *tree) peekDir(ctx context.Context) (*sqlstore.Dir, error) {
+func (t *tree) peekDir(ctx context.Context) (*sqlstore.Folder, error) {
 	if len(t.dirs) == 0 && !t.dirsEnd {
 		var err error
 		if t.dirs, err = sqlstore.DirsFrom(ctx, t.db, t.tenant, t.dirFrom, t.to, t.n); err != nil {

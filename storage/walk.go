@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"nexus/authzsvc/authz"
-	"nexus/internal/paths"
 	"nexus/internal/sqldb"
 	"nexus/schema"
 	"nexus/storage/internal/sqlstore"
@@ -49,16 +48,12 @@ type walk struct {
 	meets  []authz.Obligation
 	wants  func(walked) bool // what is decided, and visited if it passes; nil: everything
 	roots  *roots            // where alone something can be readable; nil: not known
-	only   map[string]bool   // ids at or below which alone something can be readable; nil: not known, or roots are
 
 	rows   int       // files and folders that it may look at; 0: any number
 	looked int       // at so many so far
 	end    time.Time // zero: never
 	bounds Bounds
 }
-
-// narrowed reports whether it is known where alone something can be readable.
-func (w *walk) narrowed() bool { return w.roots != nil || w.only != nil }
 
 // A walk decides its candidates page by page, each page twice as long as the one before, up to listPage.
 const (
@@ -72,16 +67,14 @@ type Bounds struct {
 	Rows   int           // files and folders that it looks at; 0: PageRows
 	Time   time.Duration // that it takes; 0: PageTime
 	Places int           // grants to the caller of which it finds out where they are; 0: PagePlaces
-	Grants int           // grants to the caller that it knows; 0: PageGrants
 }
 
-// The bounds of a page. With few grants it goes from one to the next; with more it passes everything else; with too many it
-// decides all that it meets, of which much is likely to be granted.
+// The bounds of a page. With few grants it goes from one to the next; with more it decides all that it meets: to read them all
+// would cost each page more than to decide the rows on its way.
 const (
 	PageRows   = 100_000
 	PageTime   = 50 * time.Millisecond
 	PagePlaces = 3_000
-	PageGrants = 25_000
 )
 
 // wholeTime is how long a list may take that is not paged: its decision must not grow old meanwhile.
@@ -89,7 +82,7 @@ const wholeTime = authz.Lifetime - 2*time.Second
 
 // or returns b with the default in place of what is 0.
 func (b Bounds) or() Bounds {
-	return Bounds{cmp.Or(b.Rows, PageRows), cmp.Or(b.Time, PageTime), cmp.Or(b.Places, PagePlaces), cmp.Or(b.Grants, PageGrants)}
+	return Bounds{cmp.Or(b.Rows, PageRows), cmp.Or(b.Time, PageTime), cmp.Or(b.Places, PagePlaces)}
 }
 
 // bound makes the walk return in time, and returns how many candidates it begins with: for a page of limit entries, or for a
@@ -116,21 +109,19 @@ type source interface {
 // page is what a source has come by.
 type page struct {
 	candidates []walked // up to as many as were asked for
-	looked     int      // files and folders it has looked at
 	at         string   // key at which the next page begins; at the end of the stretch, its to
 }
 
-// add adds a walked that comes next.
-func (p *page) add(c walked) {
-	p.candidates = append(p.candidates, c)
-	p.looked++
-	p.at = past(c.key)
+// full returns p, which ends with its last candidate and not with the stretch.
+func (p page) full() page {
+	p.at = past(p.candidates[len(p.candidates)-1].key)
+	return p
 }
 
 // source returns the candidates of s: every row, or those that can be readable.
 func (w *walk) source(s stretch) source {
 	if w.roots == nil {
-		return newTree(w.db, w.tenant, s, w.only)
+		return newTree(w.db, w.tenant, s)
 	}
 	return w.roots.source(w, s)
 }
@@ -158,7 +149,7 @@ func (w *walk) each(ctx context.Context, s stretch, n int, visit func(walked) (f
 
 // visit decides one page and calls visit with what passes; more is false when the walk is to return.
 func (w *walk) visit(ctx context.Context, p page, at string, visit func(walked) (string, bool)) (from string, more bool, err error) {
-	candidates := p.candidates
+	looked, candidates := len(p.candidates), p.candidates
 	if w.wants != nil {
 		candidates = slices.DeleteFunc(candidates, func(c walked) bool { return !w.wants(c) })
 	}
@@ -174,7 +165,7 @@ func (w *walk) visit(ctx context.Context, p page, at string, visit func(walked) 
 			return at, false, nil
 		}
 	}
-	w.looked += p.looked
+	w.looked += looked
 	return max(at, p.at), !w.reached(), nil
 }
 
@@ -184,34 +175,12 @@ func (w *walk) narrow(ctx context.Context, self walked) (readable bool, err erro
 	if err != nil || pass[0] {
 		return err == nil, err
 	}
-	ids, known, err := w.scope.Granted(ctx, w.bounds.Grants, w.meets...)
+	ids, known, err := w.scope.Granted(ctx, w.bounds.Places, w.meets...)
 	if err != nil || !known {
 		return false, err
 	}
-	if len(ids) <= w.bounds.Places {
-		w.roots, err = findRoots(ctx, w.db, ids)
-		return false, err
-	}
-	return false, w.pick(ctx, self, ids)
-}
-
-// pick makes the walk pass everything but what is at or below ids, unless one of them is self or lies above it.
-func (w *walk) pick(ctx context.Context, self walked, ids []string) error {
-	only := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		only[id] = true
-	}
-	above, err := sqlstore.DirsByPath(ctx, w.db, w.tenant, append(folders(paths.Root, self.key), paths.Root))
-	if err != nil || only[self.id] {
-		return err
-	}
-	for _, d := range above {
-		if only[d.ID] {
-			return nil
-		}
-	}
-	w.only = only
-	return nil
+	w.roots, err = findRoots(ctx, w.db, ids)
+	return false, err
 }
 
 // seek looks below folder for anything that the scope admits, from the key from on where that is not empty. Where the walk's

@@ -199,7 +199,7 @@ func (m *moving) pass(r *rand.Rand) error {
 	o := storage.ListOptions{Recursive: true, Limit: 1 + r.IntN(20), Details: r.IntN(2) == 0}
 	met, last := map[string]bool{}, ""
 	for {
-		o.Bounds = storage.Bounds{Rows: 1 + r.IntN(60), Places: pick(r, []int{-1, 1000}), Grants: pick(r, []int{-1, 5, 1000, 1000})}
+		o.Bounds = storage.Bounds{Rows: 1 + r.IntN(60), Places: pick(r, []int{-1, 1000})}
 		m.mu.Lock()
 		refused := slices.Clone(m.never)
 		for key := range m.gone {

@@ -257,7 +257,7 @@ func refusedFolderHidesNothingBelow(k *kit) {
 		RefuseObject: func(op string, o authz.Named) bool { return op == "files.read" && o.Name == "/a/b" },
 		Roots:        func([]authz.Ref, string) []string { return []string{id} },
 	}.Gate(k)
-	for _, places := range []int{-1, 10} { // grants that are passed by, and those that are gone to
+	for _, places := range []int{-1, 10} { // grants that are not known, and those that are gone to
 		k.mustList("/a/b", storage.ListOptions{Recursive: true, Bounds: storage.Bounds{Places: places}}, "/a/b/c")
 		k.mustList("/a", storage.ListOptions{Recursive: true, Bounds: storage.Bounds{Places: places}}, "/a/b/", "/a/b/c")
 	}

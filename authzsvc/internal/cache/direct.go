@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"nexus/authzsvc/authz"
 	"nexus/authzsvc/relations"
@@ -51,72 +52,84 @@ const (
 	spare     = 256
 )
 
-// grants are the objects of the tree within a span that are granted to the principal directly; ids is nil when finding
-// them would cost too much.
-type grants struct {
-	span
-	ids map[string]bool
-}
-
-// fromGrants decides from the side of the principal: it reads all that is granted to it directly. It gives up, and returns
-// false, when reading the rows is cheaper or when not all subject sets that may be granted to are known.
+// fromGrants decides from the side of the principal: it reads what is granted to it directly, where that may be one of rows.
+// It gives up, and returns false, when reading the rows is cheaper or when not all subject sets that may be granted to are
+// known.
 func (s *sifting) fromGrants(ctx context.Context, own []Leaf, rows []row, open []int, pass []bool) (bool, error) {
-	budget, within := rowCost*len(open)+spare, spanOf(rows, open)
+	sought := slices.Clone(open)
+	slices.SortFunc(sought, func(a, b int) int { return strings.Compare(rows[a].ref.ID, rows[b].ref.ID) })
+	l := leaping{s, rows, sought, pass, rowCost*len(open) + spare}
 	for _, leaf := range own {
-		g, ok := s.granted[leaf.Relation]
-		if !ok || !g.has(within) {
-			ids, err := s.readGrants(ctx, leaf, within, &budget)
-			if err != nil {
+		holders, known, err := s.holders(ctx, leaf)
+		if err != nil || !known {
+			return false, err
+		}
+		for _, h := range holders {
+			if done, err := l.through(ctx, Set{s.model.shape.Tree, leaf.Relation}, h); !done || err != nil {
 				return false, err
 			}
-			g = grants{within, ids}
-			s.granted[leaf.Relation] = g
-		}
-		if g.ids == nil {
-			return false, nil
-		}
-		for _, i := range open {
-			pass[i] = pass[i] || g.ids[rows[i].ref.ID]
 		}
 	}
 	return true, nil
 }
 
-func spanOf(rows []row, open []int) span {
-	s := span{rows[open[0]].ref.ID, rows[open[0]].ref.ID}
-	for _, i := range open {
-		id := rows[i].ref.ID
-		s.first, s.last = min(s.first, id), max(s.last, id)
-	}
-	return s
+// leaping looks for rows among what is granted. Ids that were made one after the other follow each other in both, mostly: so
+// it reads the grants from a row on and, where they leave the rows behind, leaps to the next row.
+type leaping struct {
+	*sifting
+	rows   []row
+	sought []int // places of rows, in order of their ids
+	pass   []bool
+	budget int // what it may still spend
 }
 
-// readGrants returns the objects within a span that leaf's relation grants to the principal directly, or nil when finding
-// them costs more than budget, from which it takes what it spends.
-func (s *sifting) readGrants(ctx context.Context, leaf Leaf, within span, budget *int) (map[string]bool, error) {
-	holders, known, err := s.holders(ctx, leaf)
-	if err != nil || !known {
-		return nil, err
-	}
-	*budget -= queryCost * len(holders)
-	granted := map[string]bool{}
-	for _, h := range holders {
-		if *budget < 0 {
-			return nil, nil
+// What one query reads: little after a leap, and more as long as enough of it is sought.
+const (
+	firstLeap = 64
+	fewHits   = 8 // one in so many is enough
+)
+
+// through sets pass for the rows that have the relation that of names to m. It returns false when that costs too much.
+func (l *leaping) through(ctx context.Context, of Set, m member) (done bool, err error) {
+	id := func(place int) string { return l.rows[place].ref.ID }
+	last := id(l.sought[len(l.sought)-1])
+	for left, n := l.sought, firstLeap; len(left) > 0; {
+		if l.budget -= queryCost; l.budget < 0 {
+			return false, nil
 		}
-		err := s.cache.readGranted(ctx, s.rev, Set{s.model.shape.Tree, leaf.Relation}, h, within, func(id string) bool {
-			granted[id] = true
-			*budget--
-			return *budget >= 0
-		})
+		page, err := l.cache.grantedPage(ctx, l.rev, of, m, span{id(left[0]), last}, n)
 		if err != nil {
-			return nil, err
+			return false, err
+		}
+		l.budget -= len(page)
+		var hits int
+		left, hits = l.meet(left, page)
+		if len(page) < n {
+			return true, nil
+		}
+		if n = min(2*n, grantPage); hits*fewHits < len(page) {
+			n = firstLeap
 		}
 	}
-	if *budget < 0 {
-		return nil, nil
+	return true, nil
+}
+
+// meet sets pass for those of the places left whose rows are in page, both in order of ids. It returns the places whose rows
+// come behind page, and how many it met.
+func (l *leaping) meet(left []int, page []string) (behind []int, hits int) {
+	for len(left) > 0 && len(page) > 0 {
+		switch strings.Compare(l.rows[left[0]].ref.ID, page[0]) {
+		case -1:
+			left = left[1:]
+		case 0: // an object may be listed twice
+			l.pass[left[0]] = true
+			left = left[1:]
+			hits++
+		default:
+			page = page[1:]
+		}
 	}
-	return granted, nil
+	return left, hits
 }
 
 // holders returns everything that stands for the principal as a subject of leaf's relation, and whether that is all.

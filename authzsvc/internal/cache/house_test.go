@@ -95,18 +95,20 @@ type reader struct {
 	quick
 
 	afterGranted func()
+	ids          atomic.Int64 // that ReadGranted returned
 }
 
 type quick interface {
 	ReadMany(ctx context.Context, at relations.Revision, resourceType string, ids, names, subjects []string, yield func(relations.Relationship) bool) error
-	ReadGranted(ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation, first, last string, yield func(id string) bool) error
+	ReadGranted(ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation, first, last string, most int) ([]string, error)
 	ReadLinked(ctx context.Context, at relations.Revision, resourceType string, yield func(id string) bool) error
 }
 
-func (r *reader) ReadGranted(ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation, first, last string, yield func(id string) bool) error {
-	err := r.quick.ReadGranted(ctx, at, resourceType, name, subject, subjectRelation, first, last, yield)
+func (r *reader) ReadGranted(ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation, first, last string, most int) ([]string, error) {
+	ids, err := r.quick.ReadGranted(ctx, at, resourceType, name, subject, subjectRelation, first, last, most)
+	r.ids.Add(int64(len(ids)))
 	once(&r.afterGranted)
-	return err
+	return ids, err
 }
 
 // backed is the store as the engine takes it.

@@ -107,16 +107,15 @@ type step struct {
 // sifting is one Sift within one tenant.
 type sifting struct {
 	*asking
-	tenant  string
-	grp     *groups
-	walked  bool
-	known   map[Set]map[authz.Ref]bool
-	granted map[string]grants // by relation of the tree: what is granted directly
-	depth   int
+	tenant string
+	grp    *groups
+	walked bool
+	known  map[Set]map[authz.Ref]bool
+	depth  int
 }
 
 func newSifting(a *asking, tenant string) *sifting {
-	return &sifting{asking: a, tenant: tenant, known: map[Set]map[authz.Ref]bool{}, granted: map[string]grants{}}
+	return &sifting{asking: a, tenant: tenant, known: map[Set]map[authz.Ref]bool{}}
 }
 
 // rows returns the members at places as rows. Where it is certain that nothing has moved, the member's word is taken.

@@ -70,19 +70,19 @@ const textGranted = `SELECT group_concat(ro, ' ') FROM (SELECT ro FROM rel
 	WHERE st = ? AND so = ? AND sr = ? AND rt = ? AND rr = ? AND ro >= ? AND ro <= ?
 	AND created <= ? AND deleted > ? AND expiry > ? ORDER BY ro LIMIT +?)`
 
-// ReadGranted calls yield with the id of each resource of resourceType, from first to last, that has relation name to
-// exactly the given subject as of at, in order, until yield returns false. subjectRelation is empty for the subject itself.
+// ReadGranted returns the ids of up to most resources of resourceType, from first to last, that have relation name to exactly
+// the given subject as of at, in order. When they are fewer there are no more. subjectRelation is empty for the subject itself.
 func (r relationReader) ReadGranted(
 	ctx context.Context, at relations.Revision, resourceType, name string, subject authz.Ref, subjectRelation string,
-	first, last string, yield func(id string) bool,
-) error {
+	first, last string, most int,
+) ([]string, error) {
 	if subjectRelation == "" {
 		subjectRelation = tuple.Ellipsis
 	}
 	own := reader{d: r.d, rev: int64(at), src: r.d.texts}
-	return own.eachID(ctx, textGranted, []any{
-		subject.Type, subject.ID, subjectRelation, resourceType, name, first, last, own.rev, own.rev, own.rev, pageRows,
-	}, 5, yield)
+	return own.ids(ctx, textGranted, []any{
+		subject.Type, subject.ID, subjectRelation, resourceType, name, first, last, own.rev, own.rev, own.rev, most,
+	})
 }
 
 // eachID calls yield with each id that text selects in order, page by page: args[from] is the first id of a page, and the
@@ -116,7 +116,9 @@ func (r *reader) ids(ctx context.Context, text string, args []any) ([]string, er
 	err = r.src.rows(ctx, text, args, func(rows *sql.Rows) error {
 		var all sql.NullString // NULL: none
 		err := rows.Scan(&all)
-		page = strings.Fields(all.String)
+		if all.Valid {
+			page = strings.Split(all.String, " ")
+		}
 		return err
 	})
 	if err != nil {

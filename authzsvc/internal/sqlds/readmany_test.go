@@ -109,12 +109,9 @@ func TestReadGrantedTellsSubjectsFromTheirSets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	most := 2000
 	read := func(relation, subject, set, first, last string) []string {
-		var ids []string
-		err := r.ReadGranted(t.Context(), at, "file", relation, authz.Ref{Type: "user", ID: subject}, set, first, last, func(id string) bool {
-			ids = append(ids, id)
-			return true
-		})
+		ids, err := r.ReadGranted(t.Context(), at, "file", relation, authz.Ref{Type: "user", ID: subject}, set, first, last, most)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,6 +129,10 @@ func TestReadGrantedTellsSubjectsFromTheirSets(t *testing.T) {
 	}
 	if ids := read("direct_owner", "acme/o", "", "acme/0010", "acme/0012"); !slices.Equal(ids, []string{"acme/0010", "acme/0011", "acme/0012"}) {
 		t.Errorf("files from 10 to 12 are %v", ids)
+	}
+	most = 2
+	if ids := read("direct_owner", "acme/o", "", "acme/0010", "acme/0012"); !slices.Equal(ids, []string{"acme/0010", "acme/0011"}) {
+		t.Errorf("the first two files from 10 to 12 are %v", ids)
 	}
 }
 
@@ -158,10 +159,10 @@ func TestReadGrantedLeavesOutWhatHasExpired(t *testing.T) {
 	for {
 		at, err := r.Head(t.Context())
 		must(err)
-		n := 0
-		must(r.ReadGranted(t.Context(), at, "file", "direct_viewer", authz.Ref{Type: "user", ID: "acme/v"}, "", "", "z", func(string) bool { n++; return true }))
-		if over := int64(at) >= soon.UnixNano(); n == 1 == over {
-			t.Fatalf("%d files at %d, the right ends at %d", n, at, soon.UnixNano())
+		ids, err := r.ReadGranted(t.Context(), at, "file", "direct_viewer", authz.Ref{Type: "user", ID: "acme/v"}, "", "", "z", 2)
+		must(err)
+		if over := int64(at) >= soon.UnixNano(); len(ids) == 1 == over {
+			t.Fatalf("%d files at %d, the right ends at %d", len(ids), at, soon.UnixNano())
 		} else if over {
 			return
 		}

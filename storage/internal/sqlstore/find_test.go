@@ -39,7 +39,7 @@ func tree(t *testing.T) *sqldb.Lite {
 			}
 		}
 		for _, f := range []File{
-			{ID: "f", Dir: "root", Name: "f", Version: 3}, {ID: "g", Dir: "ab", Name: "g", Version: 1}, {ID: "wanted", Dir: "ab", Name: "wanted"},
+			{ID: "f", Dir: "root", Name: "f", Version: 3, Etag: "e", Type: "text/plain", Size: 1 << 40, Seq: 5, Created: 6, Modified: 7}, {ID: "g", Dir: "ab", Name: "g", Version: 1}, {ID: "wanted", Dir: "ab", Name: "wanted"},
 		} {
 			if err := InsertFile(ctx, tx, &f); err != nil {
 				return err

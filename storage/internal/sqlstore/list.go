@@ -2,13 +2,19 @@ package sqlstore
 
 import (
 	"context"
-	"strings"
 
 	"nexus/internal/sqldb"
 )
 
 // Name is a file as a walk meets it: what decides about it, and what it is called.
 type Name struct{ ID, Dir, Name string }
+
+func newName(id, dir, name string) Name { return Name{id, dir, name} }
+
+// Folder is a folder as a walk meets it. Path ends in a slash.
+type Folder struct{ ID, Parent, Path string }
+
+func newFolder(id, parent, path string) Folder { return Folder{id, parent, path} }
 
 // many is how many ids one statement names at the most; who has fewer names the last one again.
 const many = 64
@@ -17,26 +23,27 @@ const manyParams = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
 	$23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46,
 	$47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64`
 
-// separator stands between the parts of names that come as one text: no id and no name holds it.
-const separator = "\x1f"
-
-// Walks read many rows of little: they come as one text, because what a driver does for a row costs more than what the engine
-// does for it.
+// Walks read many rows of little: each column comes as one text, because what a driver does for a row costs more than what
+// the engine does for it. The separator is part of the statement: SQLite copies a parameter for each row.
 var (
-	filesFrom = sqldb.SQL(`SELECT COALESCE(string_agg(id || $5 || dir || $5 || name, $5), '') FROM (
+	filesFrom = sqldb.SQL(`SELECT string_agg(id, '` + separator + `'), string_agg(dir, '` + separator + `'), string_agg(name, '` + separator + `') FROM (
 		SELECT f.id, f.dir, f.name FROM dirs d JOIN files f ON f.dir = d.id
 		WHERE d.tenant = $1 AND d.path >= $2 AND d.path <= $3 AND f.version > 0 ORDER BY d.path, f.name LIMIT $4) AS page`)
-	filesOf = sqldb.SQL(`SELECT COALESCE(string_agg(id || $4 || dir || $4 || name, $4), '') FROM (
+	filesOf = sqldb.SQL(`SELECT string_agg(id, '` + separator + `'), string_agg(dir, '` + separator + `'), string_agg(name, '` + separator + `') FROM (
 		SELECT id, dir, name FROM files
 		WHERE dir = $1 AND name >= $2 AND version > 0 ORDER BY name LIMIT $3) AS page`)
-	namesByID = sqldb.SQL(`SELECT COALESCE(string_agg(id || $65 || dir || $65 || name, $65), '')
+	namesByID = sqldb.SQL(`SELECT string_agg(id, '` + separator + `'), string_agg(dir, '` + separator + `'), string_agg(name, '` + separator + `')
 		FROM files WHERE version > 0 AND id IN (` + manyParams + `)`)
-	dirsFrom = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
-		WHERE tenant = $1 AND path >= $2 AND path < $3 AND state < 3 ORDER BY path LIMIT $4`)
-	dirsOf = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
-		WHERE parent = $1 AND name >= $2 AND state < 3 ORDER BY name LIMIT $3`)
-	filesByID = sqldb.SQL(`SELECT id, dir, name, version, etag, type, size, seq, created, modified FROM files
-		WHERE version > 0 AND id IN (` + manyParams + `)`)
+	dirsFrom = sqldb.SQL(`SELECT string_agg(id, '` + separator + `'), string_agg(parent, '` + separator + `'), string_agg(path, '` + separator + `') FROM (
+		SELECT id, parent, path FROM dirs
+		WHERE tenant = $1 AND path >= $2 AND path < $3 AND state < 3 ORDER BY path LIMIT $4) AS page`)
+	dirsOf = sqldb.SQL(`SELECT string_agg(id, '` + separator + `'), string_agg(parent, '` + separator + `'), string_agg(path, '` + separator + `') FROM (
+		SELECT id, parent, path FROM dirs
+		WHERE parent = $1 AND name >= $2 AND state < 3 ORDER BY name LIMIT $3) AS page`)
+	detailsByID = sqldb.SQL(`SELECT string_agg(id, '` + separator + `'), string_agg(CAST(version AS TEXT), '` + separator + `'),
+			string_agg(etag, '` + separator + `'), string_agg(type, '` + separator + `'), string_agg(CAST(size AS TEXT), '` + separator + `'),
+			string_agg(CAST(created AS TEXT), '` + separator + `'), string_agg(CAST(modified AS TEXT), '` + separator + `')
+		FROM files WHERE version > 0 AND id IN (` + manyParams + `)`)
 	dirsByID = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
 		WHERE id IN (` + manyParams + `)`)
 	dirsByPath = sqldb.SQL(`SELECT id, tenant, parent, path, state, created, modified FROM dirs
@@ -47,47 +54,53 @@ var (
 
 // FilesFrom returns up to n files in the folders between two paths, both included, in order of folder and name.
 func FilesFrom(ctx context.Context, q sqldb.Q, tenant, first, last string, n int) ([]Name, error) {
-	return named(ctx, q, filesFrom, tenant, first, last, n)
+	return threes(ctx, q, filesFrom, newName, tenant, first, last, n)
 }
 
 // FilesOf returns up to n files of the folder of that id whose names do not come before from, in order of name.
 func FilesOf(ctx context.Context, q sqldb.Q, dir, from string, n int) ([]Name, error) {
-	return named(ctx, q, filesOf, dir, from, n)
+	return threes(ctx, q, filesOf, newName, dir, from, n)
 }
 
 // NamesByID returns the files of these ids, in no order. What is no file is left out.
 func NamesByID(ctx context.Context, q sqldb.Q, ids []string) (all []Name, err error) {
 	err = byMany(ids, func(args []any) error {
-		page, err := named(ctx, q, namesByID, args...)
+		page, err := threes(ctx, q, namesByID, newName, args...)
 		all = append(all, page...)
 		return err
 	})
 	return all, err
 }
 
-// FilesByID returns the rows of the files of these ids, by id. What is no file is left out.
-func FilesByID(ctx context.Context, q sqldb.Q, ids []string) (map[string]*File, error) {
+// DetailsByID returns what the files of these ids hold, and since when, by id: not where they stand, nor at which sequence.
+// What is no file is left out.
+func DetailsByID(ctx context.Context, q sqldb.Q, ids []string) (map[string]*File, error) {
 	all := make(map[string]*File, len(ids))
 	return all, byMany(ids, func(args []any) error {
-		return q.Each(ctx, filesByID, args, func(r sqldb.Row) error {
-			f, err := scanFile(r)
-			if err == nil {
-				all[f.ID] = f
-			}
+		t, err := read(ctx, q, detailsByID, 7, args)
+		if err != nil {
 			return err
-		})
+		}
+		files := make([]File, t.rows)
+		for i := range files {
+			f := &files[i]
+			f.ID, f.Version, f.Etag, f.Type = t.text(0), t.number(1), t.text(2), t.text(3)
+			f.Size, f.Created, f.Modified = t.number(4), t.number(5), t.number(6)
+			all[f.ID] = f
+		}
+		return t.end()
 	})
 }
 
 // DirsFrom returns up to n folders at any depth whose paths lie between from and to, from included, in order of path.
-func DirsFrom(ctx context.Context, q sqldb.Q, tenant, from, to string, n int) ([]Dir, error) {
-	return dirs(ctx, q, dirsFrom, tenant, from, to, n)
+func DirsFrom(ctx context.Context, q sqldb.Q, tenant, from, to string, n int) ([]Folder, error) {
+	return threes(ctx, q, dirsFrom, newFolder, tenant, from, to, n)
 }
 
 // DirsOf returns up to n folders directly in the folder of that id whose names, with a slash at their ends, do not come before
 // from, in order of path.
-func DirsOf(ctx context.Context, q sqldb.Q, id, from string, n int) ([]Dir, error) {
-	return dirs(ctx, q, dirsOf, id, from, n)
+func DirsOf(ctx context.Context, q sqldb.Q, id, from string, n int) ([]Folder, error) {
+	return threes(ctx, q, dirsOf, newFolder, id, from, n)
 }
 
 // DirsByID returns the folders of these ids, in no order, those among them that a grant reserved or that hold trash.
@@ -141,22 +154,6 @@ func byMany(texts []string, f func(args []any) error) error {
 		texts = texts[n:]
 	}
 	return nil
-}
-
-func named(ctx context.Context, q sqldb.Q, s *sqldb.Stmt, args ...any) ([]Name, error) {
-	var text string
-	if err := q.Row(ctx, s, append(args, separator)...).Scan(&text); err != nil || text == "" {
-		return nil, err
-	}
-	all := make([]Name, 0, (strings.Count(text, separator)+1)/3)
-	for text != "" {
-		var n Name
-		n.ID, text, _ = strings.Cut(text, separator)
-		n.Dir, text, _ = strings.Cut(text, separator)
-		n.Name, text, _ = strings.Cut(text, separator)
-		all = append(all, n)
-	}
-	return all, nil
 }
 
 func dirs(ctx context.Context, q sqldb.Q, s *sqldb.Stmt, args ...any) ([]Dir, error) {
