@@ -55,9 +55,12 @@ func (h *harm) found(err error) bool {
 	return true
 }
 
-// Recover ends the removals that an earlier process left half done: a blob that has its row comes back, any other goes. It runs at
-// each start, before anything is stored.
+// Recover ends the removals that an earlier process left half done: a blob that has its row comes back, any other goes. Restores
+// that it was at can be gone on with. It runs at each start, before anything is stored.
 func (f Founding) Recover(ctx context.Context) error {
+	if err := f.releaseRestores(ctx); err != nil {
+		return err
+	}
 	tenants, err := sqlstore.Tenants(ctx, f.s.db)
 	if err != nil {
 		return err

@@ -47,3 +47,8 @@ func (c Chores) Forgetting(ctx context.Context, at time.Time) ([]string, error) 
 func (c Chores) Burying(ctx context.Context) ([]string, error) {
 	return sqlstore.HaveEnded(ctx, c.s.db)
 }
+
+// Hashing returns the tenants in which the hash of a snapshot's tree is to be made.
+func (c Chores) Hashing(ctx context.Context) ([]string, error) {
+	return sqlstore.HashingTenants(ctx, c.s.db)
+}

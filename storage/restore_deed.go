@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"nexus/authzsvc/relations"
 	"nexus/internal/paths"
@@ -16,12 +17,15 @@ type deed struct {
 	path    string // below the workspace
 	folder  bool
 	id      string
+	seq     int64 // of the version that a file has that stands in the workspace
 	version int64 // whose contents it is to have
 	etag    string
 
 	now schema.Address           // where it stands, or would come back
 	own []relations.Relationship // of a folder that is discarded
 	new bool                     // it stands elsewhere: a file of its own takes its place
+
+	verdict verdict
 }
 
 // deedKind says what is done.
@@ -35,31 +39,48 @@ const (
 	bringing                       // a file that went
 )
 
-// allowed returns those of list that are for the caller to have done, and how many are not. What stands is asked by itself
-// whether he may write it; what has left the workspace, whether he may read it where it is.
-func (r *Restore) allowed(ctx context.Context, g RestoreGrant, list []deed) (do []deed, hidden int, err error) {
-	for _, one := range list {
-		there, err := r.find(ctx, &one)
+// verdict says what becomes of a deed.
+type verdict uint8
+
+const (
+	gone   verdict = iota // there is nothing to do any more
+	hidden                // it is not for the caller to have done
+	doing
+)
+
+// allowed returns list with a verdict on each. What stands is asked by itself whether the caller may write it; what has left the
+// workspace, whether he may read it where it is.
+func (r *Restore) allowed(ctx context.Context, g RestoreGrant, list []deed) ([]deed, error) {
+	list = slices.Clone(list)
+	for i := range list {
+		one := &list[i]
+		there, err := r.find(ctx, one)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if !there && one.kind == discarding {
 			continue // it went with the last that was in it
 		}
 		may := false
 		if there {
-			may, err = r.may(ctx, g, &one)
+			if may, err = r.may(ctx, g, one); err != nil {
+				return nil, err
+			}
 		}
-		switch {
-		case err != nil:
-			return nil, 0, err
-		case may:
-			do = append(do, one)
-		default:
-			hidden++
+		if one.verdict = hidden; may {
+			one.verdict = doing
 		}
 	}
-	return do, hidden, nil
+	return list, nil
+}
+
+// count notes that it was done.
+func (one *deed) count(row *sqlstore.Restore) {
+	if one.kind == discarding {
+		row.Deleted++
+	} else {
+		row.Restored++
+	}
 }
 
 // find looks up where what a deed is about stands now.
@@ -104,6 +125,9 @@ func (one *deed) do(ctx context.Context, c *writing, root schema.Address) error 
 		if err != nil {
 			return err
 		}
+		if place.File.Seq != one.seq {
+			return stale() // somebody has written it
+		}
 		return c.again(ctx, place.File, one.now, one.id, one.version)
 	}
 	place, err := sqlstore.Locate(ctx, c.tx, root.Tenant, paths.Join(root.Path, one.path))
@@ -133,6 +157,9 @@ func (one *deed) discard(ctx context.Context, c *writing) error {
 	if one.folder {
 		return c.trashDir(ctx, place.Dir, one.now, one.own)
 	}
+	if place.File.Seq != one.seq {
+		return stale() // somebody has written it
+	}
 	return c.trashFile(ctx, place.File, one.now)
 }
 
@@ -153,6 +180,9 @@ func (one *deed) bring(ctx context.Context, c *writing, place sqlstore.Place, at
 	row, err := sqlstore.FileByID(ctx, c.tx, one.id)
 	if err != nil {
 		return err
+	}
+	if one.kind == shifting && row.Seq != one.seq {
+		return stale() // somebody has written it
 	}
 	if one.kind == shifting {
 		err = one.shift(ctx, c, row, place, at)

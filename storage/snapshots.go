@@ -67,13 +67,13 @@ func walkFrom(ctx context.Context, q sqldb.Q, dir, path string, seq int64, yield
 	return true
 }
 
-// snapshot returns a snapshot of the workspace at a; errs.NotFound for a number that it does not have.
-func (w *Workspaces) snapshot(ctx context.Context, a schema.Address, number int64) (*sqlstore.Snapshot, error) {
-	row, err := mustBeRegistered(ctx, w.s.db, a)
+// snapshotAt returns a snapshot of the workspace at a; errs.NotFound for a number that it does not have.
+func snapshotAt(ctx context.Context, q sqldb.Q, a schema.Address, number int64) (*sqlstore.Snapshot, error) {
+	row, err := mustBeRegistered(ctx, q, a)
 	if err != nil {
 		return nil, err
 	}
-	s, err := sqlstore.SnapshotOf(ctx, w.s.db, row.ID, number)
+	s, err := sqlstore.SnapshotOf(ctx, q, row.ID, number)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return nil, errs.New(errs.NotFound, "%s has no snapshot %d", a.Path, number).Marked(errs.FileNotFound).
 			With("path", a.Path).With("snapshot_number", fmt.Sprint(number))
@@ -110,11 +110,11 @@ func (w *Workspaces) Compare(ctx context.Context, g CompareGrant, one, two int64
 	if err != nil {
 		return d, err
 	}
-	first, err := w.snapshot(ctx, root.Address, one)
+	first, err := snapshotAt(ctx, w.s.db, root.Address, one)
 	if err != nil {
 		return d, err
 	}
-	second, err := w.snapshot(ctx, root.Address, two)
+	second, err := snapshotAt(ctx, w.s.db, root.Address, two)
 	if err != nil {
 		return d, err
 	}

@@ -38,6 +38,7 @@ type Workspace struct {
 	Created, Expires time.Time // zero: never
 	Files, Bytes     int64     // that exist in it
 	Snapshots        int64     // number of the last
+	TreeHash         string    // of the last; empty until it is made
 }
 
 // Register makes a workspace of the granted folder.
@@ -77,6 +78,10 @@ func (w *Workspaces) register(ctx context.Context, d *authz.Decision, a schema.A
 				return false, err
 			}
 			if err := c.done(ctx, sqlstore.Created, id, a.Path); err != nil {
+				return false, err
+			}
+		} else if place.Dir.State == sqlstore.Implicit { // from here on it is there for itself, also when nothing is in it
+			if err := sqlstore.SetState(ctx, tx, id, sqlstore.Explicit, c.at, seq); err != nil {
 				return false, err
 			}
 		}
@@ -121,7 +126,7 @@ func (c *writing) workspace(ctx context.Context, id string, a schema.Address, sp
 func workspaceFrom(row *sqlstore.Workspace) Workspace {
 	return Workspace{
 		Path: sqlstore.Unslashed(row.Path), Author: refOf(row.Author), Created: micros(row.Created), Expires: micros(row.Expires),
-		Files: row.Files, Bytes: row.Bytes, Snapshots: row.Snapshots,
+		Files: row.Files, Bytes: row.Bytes, Snapshots: row.Snapshots, TreeHash: row.TreeHash,
 		WorkspaceSpec: WorkspaceSpec{Name: row.Name, Description: row.Description, Tags: row.Tags, Metadata: row.Metadata, Session: row.Session},
 	}
 }
@@ -244,7 +249,7 @@ type Snapshot struct {
 	Created      time.Time
 	Files, Bytes int64
 	ManifestHash string // of the workspace's id and the sequence: it names what the snapshot holds, which never changes
-	TreeHash     string // of all names and contents; empty until it is made
+	TreeHash     string // of all names and contents, as package treehash makes it; empty until it is made
 }
 
 // Snapshot keeps the granted workspace as it is. It takes no longer for many files than for few: the tree remembers where

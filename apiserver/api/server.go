@@ -56,7 +56,7 @@ func All() []op.Decl {
 		Delete.Decl, Rename.Decl, Rmdir.Decl, IsDir.Decl, Copy.Decl, Undelete.Decl, ListDeleted.Decl,
 		GetVersion.Decl, ListVersions.Decl, Rollback.Decl, DiffVersions.Decl,
 		RegisterWorkspace.Decl, UnregisterWorkspace.Decl, ListWorkspaces.Decl, GetWorkspace.Decl,
-		TakeSnapshot.Decl, RestoreWorkspace.Decl, WorkspaceLog.Decl, WorkspaceDiff.Decl,
+		TakeSnapshot.Decl, RestoreWorkspace.Decl, RestoreState.Decl, WorkspaceLog.Decl, WorkspaceDiff.Decl,
 		Glob.Decl, Grep.Decl,
 		Relate.Decl, Check.Decl, Expand.Decl, Explain.Decl, Unrelate.Decl, Tuples.Decl,
 		ListAccess.Decl, SharedWithMe.Decl, ListGroups.Decl, GroupMembers.Decl, DeleteGroup.Decl,

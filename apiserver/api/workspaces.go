@@ -86,6 +86,7 @@ type Workspace struct {
 	Files       int64           `json:"file_count"`
 	Bytes       int64           `json:"total_size"`
 	Snapshots   int64           `json:"snapshot_count"`
+	TreeHash    *string         `json:"tree_hash"` // of the newest snapshot; null until it is made
 }
 
 // WorkspacePath names a workspace in the operations on snapshots.
@@ -123,7 +124,7 @@ type Snapshot struct {
 	ID           string    `json:"snapshot_id"`
 	Number       int64     `json:"snapshot_number"`
 	ManifestHash string    `json:"manifest_hash"`
-	TreeHash     string    `json:"tree_hash,omitempty"`
+	TreeHash     *string   `json:"tree_hash"` // null until it is made
 	Files        int64     `json:"file_count"`
 	Bytes        int64     `json:"total_size"`
 	ClientBytes  int64     `json:"total_size_bytes"`
@@ -146,15 +147,41 @@ type RestoreParams struct {
 	Number int64 `json:"snapshot_number" need:"required" audit:"plain" doc:"number of the snapshot"`
 }
 
-// RestoreResult is what a restore did, under the document's names and the client's.
+// RestoreResult is what a restore did, under the document's names and the client's. One that was gone on with counts what all of
+// its calls did.
 type RestoreResult struct {
 	Restored  bool     `json:"restored"`
-	Files     int      `json:"files_restored"` // that changed
-	Deleted   int      `json:"files_deleted"`
-	Hidden    int      `json:"files_left_out"` // what the caller may not change, or read where it is now
+	Job       string   `json:"job_id"`
+	Files     int64    `json:"files_restored"` // that changed, and folders that were made
+	Deleted   int64    `json:"files_deleted"`
+	Hidden    int64    `json:"files_left_out"`      // what the caller may not change, or read where it is now
+	Kept      int64    `json:"files_changed_since"` // what others changed since it began, and what that is in the way of
 	Number    int64    `json:"snapshot_number"`
 	Timestamp Time     `json:"timestamp"`
 	Snapshot  Snapshot `json:"snapshot_info"`
+}
+
+// The states of a restore.
+const (
+	RestoreRunning     = "running"
+	RestoreInterrupted = "interrupted" // it ended early; the same call goes on with it
+	RestoreDone        = "done"
+)
+
+// RestoreStatus is how far a restore has come.
+type RestoreStatus struct {
+	Job      string `json:"job_id"`
+	State    string `json:"state"`
+	Number   int64  `json:"snapshot_number"`
+	By       string `json:"restored_by"` // who called last
+	Started  Time   `json:"started_at"`
+	Updated  Time   `json:"updated_at"`
+	Finished Time   `json:"finished_at"` // null until it is done
+	Files    int64  `json:"files_restored"`
+	Deleted  int64  `json:"files_deleted"`
+	Left     int64  `json:"left"` // files and folders to look at yet
+	Hidden   int64  `json:"files_left_out"`
+	Kept     int64  `json:"files_changed_since"`
 }
 
 // CompareParams are those of workspaces.diff.
@@ -208,7 +235,7 @@ var (
 		Decl: op.Decl{
 			Name: "workspaces.get", Method: "get_workspace_info", Access: op.Reads, Prompt: true,
 			Summary: "Tell what a folder is registered as.",
-			Doc:     "Needs read on the folder. Answers null for what is no workspace and for what the caller may not read.",
+			Doc:     "Needs read on the folder. Answers null for what is no workspace and for what the caller may not read. tree_hash is that of the newest snapshot, null until it is made.",
 		},
 		Sample: PathParams{"/sample/workspace"},
 		Hidden: func(*PathParams) *Workspace { return nil },
@@ -217,7 +244,7 @@ var (
 		Decl: op.Decl{
 			Name: "workspaces.snapshot", Method: "workspace_snapshot", Access: op.Writes,
 			Summary: "Keep a workspace as it is.",
-			Doc:     "Needs write on the folder. It takes no longer for many files than for few.",
+			Doc:     "Needs write on the folder. It takes no longer for many files than for few. manifest_hash names the snapshot; tree_hash is made soon after: equal trees have equal ones wherever they stand. The hash of a file is the SHA-256 of its contents; that of a folder is the SHA-256 of the line nexus/tree/v1 and, in order of the bytes of the names in it, lines of file or folder, hash and name, with single spaces between and a line feed behind each. Who reads it can tell whether a whole tree that he supposes is this one, also where a policy hides some of it from him, and nothing else.",
 		},
 		Sample: SnapshotParams{WorkspacePath: WorkspacePath{Path: "/sample/workspace"}, Description: "sample"},
 	}
@@ -225,15 +252,23 @@ var (
 		Decl: op.Decl{
 			Name: "workspaces.restore", Method: "workspace_restore", Access: op.Writes,
 			Summary: "Make a workspace what a snapshot holds.",
-			Doc:     "Needs write on the folder. It goes in steps, each decided for itself; one that ended early is gone on with by calling again. What was deleted comes back without its relationships. What the caller may not change, or could not read now, is left out and counted.",
+			Doc:     "Needs write on the folder. It goes in steps, each decided for itself; workspace_restore_status shows it meanwhile. A call that ends early says how much is left, and the same call goes on from there; while one is at it, another is refused. What others write or move after it began stays as it is, is counted, and goes when the snapshot is restored anew. What was deleted comes back without its relationships. What the caller may not change, or could not read now, is left out and counted.",
 		},
 		Sample: RestoreParams{WorkspacePath: WorkspacePath{Path: "/sample/workspace"}, Number: 1},
+	}
+	RestoreState = &op.Contract[WorkspacePath, *RestoreStatus]{
+		Decl: op.Decl{
+			Name: "workspaces.restore_status", Method: "workspace_restore_status", Access: op.Reads, Prompt: true,
+			Summary: "Tell how far the last restore of a workspace has come.",
+			Doc:     "Needs read on the folder. Answers null when there was none. An interrupted one is gone on with by the same workspace_restore.",
+		},
+		Sample: WorkspacePath{Path: "/sample/workspace"},
 	}
 	WorkspaceLog = &op.Contract[LogParams, []Snapshot]{
 		Decl: op.Decl{
 			Name: "workspaces.log", Method: "workspace_log", Access: op.Reads, Prompt: true,
 			Summary: "List the snapshots of a workspace, the newest first.",
-			Doc:     "Needs read on the folder.",
+			Doc:     "Needs read on the folder. tree_hash is null until it is made.",
 		},
 		Sample: LogParams{WorkspacePath: WorkspacePath{Path: "/sample/workspace"}},
 	}

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -33,6 +34,9 @@ func workspaces(t *op.Table, d Deps) {
 		return schema.File{Address: a}.Write(), err
 	}, w.snapshot)
 	op.HandleSteps(t, api.RestoreWorkspace, w.restorable, w.restore)
+	op.Handle(t, api.RestoreState, func(ctx context.Context, who authz.Principal, p *api.WorkspacePath) (authz.Need[schema.ReadFile], error) {
+		return w.readable(ctx, who, p.Path)
+	}, w.restoring)
 	op.Handle(t, api.WorkspaceLog, func(ctx context.Context, who authz.Principal, p *api.LogParams) (authz.Need[schema.ReadFile], error) {
 		return w.readable(ctx, who, p.Path)
 	}, w.log)
@@ -164,46 +168,71 @@ func (w workspaceOps) restorable(ctx context.Context, who authz.Principal, p *ap
 // plans is how often a restore is planned again because others change the workspace beside it.
 const plans = 5
 
-func (w workspaceOps) restore(ctx context.Context, _ authz.Principal, p *api.RestoreParams, step op.Step[storage.RestoreGrant]) (api.RestoreResult, error) {
-	var out api.RestoreResult
-	for range plans {
-		r, err := w.attempt(ctx, p, step)
-		if r != nil {
-			out.Files, out.Deleted, out.Hidden = out.Files+r.Changed, out.Deleted+r.Deleted, r.Hidden
-			out.Number, out.Snapshot, out.Timestamp = p.Number, snapshot(r.Snapshot), api.Time{Time: r.Snapshot.Created}
-		}
-		if err == nil {
-			out.Restored = true
-			return out, nil
-		}
-		if errs.From(err).Reason != errs.StaleDecision {
-			return api.RestoreResult{}, w.unfinished(ctx, r, err)
-		}
-	}
-	return api.RestoreResult{}, errs.New(errs.Conflict, "others kept changing %s; call again to go on", p.Path).Marked(errs.StaleDecision)
-}
-
-// attempt plans and takes the steps of the plan.
-func (w workspaceOps) attempt(ctx context.Context, p *api.RestoreParams, step op.Step[storage.RestoreGrant]) (r *storage.Restore, err error) {
+func (w workspaceOps) restore(ctx context.Context, _ authz.Principal, p *api.RestoreParams, step op.Step[storage.RestoreGrant]) (out api.RestoreResult, err error) {
+	var r *storage.Restore
 	err = step(ctx, func(ctx context.Context, g storage.RestoreGrant) (err error) {
-		r, err = w.workspaces.Plan(ctx, g, p.Number)
+		r, err = w.workspaces.Restore(ctx, g, p.Number)
 		return err
 	})
-	for err == nil && r.Left() > 0 {
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = cmp.Or(err, r.Close(context.WithoutCancel(ctx))) }()
+	err = w.steps(ctx, r, step)
+	for again := 1; again < plans && err != nil && errs.From(err).Reason == errs.StaleDecision; again++ {
+		if err = step(ctx, r.Plan); err == nil {
+			err = w.steps(ctx, r, step)
+		}
+	}
+	if err != nil {
+		return out, w.unfinished(ctx, p, r, err)
+	}
+	s := r.State()
+	return api.RestoreResult{
+		Restored: true, Job: s.ID, Files: s.Changed, Deleted: s.Deleted, Hidden: s.Hidden, Kept: s.Kept,
+		Number: p.Number, Timestamp: api.Time{Time: r.Snapshot.Created}, Snapshot: snapshot(r.Snapshot),
+	}, nil
+}
+
+// steps takes the steps of the plan.
+func (w workspaceOps) steps(ctx context.Context, r *storage.Restore, step op.Step[storage.RestoreGrant]) (err error) {
+	for err == nil && !r.Done() {
 		if err = ctx.Err(); err == nil {
 			err = step(ctx, r.Step)
 		}
 	}
-	return r, err
+	return err
 }
 
-// unfinished is the answer to a restore that ran out of time: it says how far it came.
-func (w workspaceOps) unfinished(ctx context.Context, r *storage.Restore, err error) error {
-	if ctx.Err() == nil || r == nil {
-		return err
+// unfinished is the answer to a restore that ended early: where it can be gone on with, it says how far it came.
+func (w workspaceOps) unfinished(ctx context.Context, p *api.RestoreParams, r *storage.Restore, err error) error {
+	left := strconv.FormatInt(r.State().Left, 10)
+	switch {
+	case ctx.Err() != nil:
+		return errs.New(errs.Deadline, "not all is restored yet: %s files and folders are left; call again to go on", left).With("left", left).Because(err)
+	case errs.From(err).Reason == errs.StaleDecision:
+		return errs.New(errs.Conflict, "others kept changing %s; call again to go on", p.Path).Marked(errs.StaleDecision).With("left", left)
 	}
-	return errs.New(errs.Deadline, "not all is restored yet: %d files and folders are left; call again to go on", r.Left()).
-		With("left", strconv.Itoa(r.Left())).Because(err)
+	return err
+}
+
+func (w workspaceOps) restoring(ctx context.Context, _ authz.Principal, _ *api.WorkspacePath, g schema.ReadFile) (*api.RestoreStatus, error) {
+	s, err := w.workspaces.Restoring(ctx, g)
+	if err != nil || s == nil {
+		return nil, err
+	}
+	out := &api.RestoreStatus{
+		Job: s.ID, State: api.RestoreInterrupted, Number: s.Number, By: author(s.Author), Files: s.Changed, Deleted: s.Deleted,
+		Left: s.Left, Hidden: s.Hidden, Kept: s.Kept,
+		Started: api.Time{Time: s.Started}, Updated: api.Time{Time: s.Updated}, Finished: api.Time{Time: s.Finished},
+	}
+	switch {
+	case s.Done:
+		out.State = api.RestoreDone
+	case s.Running:
+		out.State = api.RestoreRunning
+	}
+	return out, nil
 }
 
 func changes(root string, found []storage.Change) []api.FileChange {
@@ -218,16 +247,24 @@ func workspace(w storage.Workspace) api.Workspace {
 	return api.Workspace{
 		Path: w.Path, Name: w.Name, Description: w.Description, Created: api.Time{Time: w.Created}, CreatedBy: author(w.Author),
 		Tags: w.Tags, Metadata: w.Metadata, Session: w.Session, Expires: api.Time{Time: w.Expires},
-		Files: w.Files, Bytes: w.Bytes, Snapshots: w.Snapshots,
+		Files: w.Files, Bytes: w.Bytes, Snapshots: w.Snapshots, TreeHash: made(w.TreeHash),
 	}
 }
 
 func snapshot(s storage.Snapshot) api.Snapshot {
 	return api.Snapshot{
-		ID: s.ID, Number: s.Number, ManifestHash: s.ManifestHash, TreeHash: s.TreeHash, Files: s.Files, Bytes: s.Bytes, ClientBytes: s.Bytes,
+		ID: s.ID, Number: s.Number, ManifestHash: s.ManifestHash, TreeHash: made(s.TreeHash), Files: s.Files, Bytes: s.Bytes, ClientBytes: s.Bytes,
 		Description: s.Description, CreatedBy: author(s.Author), Tags: s.Tags,
 		Timestamp: api.Time{Time: s.Created}, Created: api.TypedTime{Time: s.Created},
 	}
+}
+
+// made is a hash as answers have it: null until it is made.
+func made(hash string) *string {
+	if hash == "" {
+		return nil
+	}
+	return &hash
 }
 
 // author is how answers write who did something: type:name.

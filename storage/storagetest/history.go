@@ -16,6 +16,7 @@ var history = []func(*kit){
 	snapshotOfWhatIsNoWorkspaceRefused,
 	workspaceIsRegisteredOnce,
 	workspaceThatIsNotThereIsMade,
+	workspaceStaysWhenNothingIsInIt,
 	workspaceMovesWithItsFolder,
 	nestedWorkspacesCountForThemselves,
 	snapshotThatIsNotThereIsMissing,
@@ -195,6 +196,17 @@ func workspaceThatIsNotThereIsMade(k *kit) {
 	k.mustRegister("/a/b/w")
 	k.mustList("/", whole, "/a/", "/a/b/", "/a/b/w/")
 	k.mustBeOwned("/a/b/w", "user:default/ann")
+}
+
+// workspaceStaysWhenNothingIsInIt: also where nobody made the folder, and what was in it alone kept it.
+func workspaceStaysWhenNothingIsInIt(k *kit) {
+	k.mustPut("/w/f", "x")
+	k.mustRegister("/w")
+	k.snapshot("/w")
+	k.mustDelete("/w/f")
+	k.mustList("/", whole, "/w/")
+	k.restore("/w", 1)
+	k.mustRead("/w/f", "x")
 }
 
 func workspaceMovesWithItsFolder(k *kit) {

@@ -22,7 +22,7 @@ import (
 // Run holds a database against every claim of the suite. open returns a new, empty one each time; Run closes it.
 func Run(t *testing.T, open func(t testing.TB) sqldb.DB) {
 	for _, claim := range slices.Concat(
-		names, lists, writes, folders, reserved, moves, deletes, purges, versions, history, restores, owners, people, agents, tuples, effects,
+		names, lists, writes, folders, reserved, moves, deletes, purges, versions, retention, history, treeHashes, restores, owners, people, agents, tuples, effects,
 		groups, sweeps, shared,
 		searches, changes,
 		blobs, staged,

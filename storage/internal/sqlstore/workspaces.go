@@ -19,6 +19,7 @@ type Workspace struct {
 	Created, Expires  int64  // microseconds; 0: never
 	Files, Bytes      int64  // that exist in it now
 	Snapshots         int64  // number of the last
+	TreeHash          string // of the last; empty until it is made. For reading, as Path is
 	Path              string // of the folder, with a slash at its end; for reading, no statement writes it
 }
 
@@ -38,12 +39,15 @@ var (
 	insertWorkspace = sqldb.SQL(`INSERT INTO workspaces (id, tenant, dir, name, description, author, tags, metadata, session, created, expires, files, bytes, snapshots)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)`)
 	workspaceOf = sqldb.SQL(`SELECT w.id, w.tenant, w.dir, w.name, w.description, w.author, w.tags, w.metadata, w.session, w.created, w.expires,
-		w.files, w.bytes, w.snapshots, d.path FROM workspaces w JOIN dirs d ON d.id = w.dir WHERE w.tenant = $1 AND w.dir = $2`)
+		w.files, w.bytes, w.snapshots,
+		COALESCE((SELECT s.tree_hash FROM snapshots s WHERE s.workspace = w.id AND s.number = w.snapshots), ''), d.path FROM workspaces w JOIN dirs d ON d.id = w.dir WHERE w.tenant = $1 AND w.dir = $2`)
 	workspacesAfter = sqldb.SQL(`SELECT w.id, w.tenant, w.dir, w.name, w.description, w.author, w.tags, w.metadata, w.session, w.created, w.expires,
-		w.files, w.bytes, w.snapshots, d.path FROM workspaces w JOIN dirs d ON d.id = w.dir
+		w.files, w.bytes, w.snapshots,
+		COALESCE((SELECT s.tree_hash FROM snapshots s WHERE s.workspace = w.id AND s.number = w.snapshots), ''), d.path FROM workspaces w JOIN dirs d ON d.id = w.dir
 		WHERE w.tenant = $1 AND d.path > $2 AND d.path >= '/' AND d.path < '0' ORDER BY d.path LIMIT $3`)
 	expiredWorkspaces = sqldb.SQL(`SELECT w.id, w.tenant, w.dir, w.name, w.description, w.author, w.tags, w.metadata, w.session, w.created, w.expires,
-		w.files, w.bytes, w.snapshots, d.path FROM workspaces w JOIN dirs d ON d.id = w.dir
+		w.files, w.bytes, w.snapshots,
+		COALESCE((SELECT s.tree_hash FROM snapshots s WHERE s.workspace = w.id AND s.number = w.snapshots), ''), d.path FROM workspaces w JOIN dirs d ON d.id = w.dir
 		WHERE w.tenant = $1 AND w.expires > 0 AND w.expires <= $2 ORDER BY w.expires LIMIT $3`)
 	expiringTenants = sqldb.SQL(`SELECT DISTINCT tenant FROM workspaces WHERE expires > 0 AND expires <= $1`)
 	deleteWorkspace = sqldb.SQL(`DELETE FROM workspaces WHERE id = $1`)
@@ -100,13 +104,14 @@ func ExpiringTenants(ctx context.Context, q sqldb.Q, at int64) (all []string, er
 	return all, err
 }
 
-// DeleteWorkspace ends a registration, with its snapshots.
+// DeleteWorkspace ends a registration, with its snapshots and what is known of its last restore.
 func DeleteWorkspace(ctx context.Context, tx sqldb.Tx, id string) error {
-	if _, err := tx.Exec(ctx, deleteSnapshots, id); err != nil {
-		return err
+	for _, s := range []*sqldb.Stmt{deleteSnapshots, deleteRestore, deleteWorkspace} {
+		if _, err := tx.Exec(ctx, s, id); err != nil {
+			return err
+		}
 	}
-	_, err := tx.Exec(ctx, deleteWorkspace, id)
-	return err
+	return nil
 }
 
 // Around returns the ids of the workspaces that a folder, whose path ends in a slash, is or lies in.
@@ -190,7 +195,7 @@ func scanWorkspace(r sqldb.Row) (*Workspace, error) {
 	var w Workspace
 	var tags, metadata string
 	err := r.Scan(&w.ID, &w.Tenant, &w.Dir, &w.Name, &w.Description, &w.Author, &tags, &metadata, &w.Session, &w.Created, &w.Expires,
-		&w.Files, &w.Bytes, &w.Snapshots, &w.Path)
+		&w.Files, &w.Bytes, &w.Snapshots, &w.TreeHash, &w.Path)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ NEXUS_URL (default http://127.0.0.1:8765) and NEXUS_API_KEY.`,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON instead of a table")
 	root.AddCommand(
 		a.serve(), a.keys(), a.users(), a.call(), a.check(), a.explain(), a.expand(), a.share(), a.unshare(),
-		a.importer(), a.cat(), a.ls(), a.glob(), a.grep(), a.schema(), a.policy(), a.audit(),
+		a.importer(), a.cat(), a.ls(), a.glob(), a.grep(), a.workspaces(), a.schema(), a.policy(), a.audit(),
 		a.events(), a.backup(), a.restore(), a.doctor(), a.bench(), a.docs(),
 	)
 	root.AddCommand(a.tree()...)

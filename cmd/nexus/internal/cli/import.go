@@ -43,7 +43,7 @@ goes on; then the exit status is 1.`,
 				return err
 			}
 		}
-		stop := a.display(cmd.Context(), o.Counted, progress)
+		stop := a.display(cmd.Context(), progress, a.tellProgress(o.Counted), drawProgress(a.Err, o.Counted))
 		r, err := importer.Run(cmd.Context(), o)
 		stop()
 		if err != nil {
@@ -84,11 +84,12 @@ const (
 	tellEvery = 5 * time.Second
 )
 
-// display shows progress on standard error until the function that it returns is called.
-func (a *app) display(ctx context.Context, p *importer.Progress, bar bool) (stop func()) {
-	every, show := tellEvery, a.tellProgress
+// display shows progress on standard error until the function that it returns is called: by tell, or where there is a terminal, or
+// bar says so, by draw. Each gets whether it is the last time.
+func (a *app) display(ctx context.Context, bar bool, tell, draw func(ctx context.Context, last bool)) (stop func()) {
+	every, show := tellEvery, tell
 	if bar || terminal(a.Err) {
-		every, show = drawEvery, drawProgress(a.Err)
+		every, show = drawEvery, draw
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -99,9 +100,9 @@ func (a *app) display(ctx context.Context, p *importer.Progress, bar bool) (stop
 		for {
 			select {
 			case <-tick.C:
-				show(p, false)
+				show(ctx, false)
 			case <-ctx.Done():
-				show(p, true)
+				show(ctx, true)
 				return
 			}
 		}
@@ -109,17 +110,19 @@ func (a *app) display(ctx context.Context, p *importer.Progress, bar bool) (stop
 	return func() { cancel(); <-done }
 }
 
-func (a *app) tellProgress(p *importer.Progress, last bool) {
-	if !last {
-		fmt.Fprintf(a.Err, "%d of %d files found so far, %d bytes, %d failed\n", p.Files.Load(), p.Found.Load(), p.Bytes.Load(), p.Failed.Load())
+func (a *app) tellProgress(p *importer.Progress) func(context.Context, bool) {
+	return func(_ context.Context, last bool) {
+		if !last {
+			fmt.Fprintf(a.Err, "%d of %d files found so far, %d bytes, %d failed\n", p.Files.Load(), p.Found.Load(), p.Bytes.Load(), p.Failed.Load())
+		}
 	}
 }
 
-// drawProgress returns the bar. Its end moves away while the tree is still being walked.
-func drawProgress(w io.Writer) func(*importer.Progress, bool) {
+// drawProgress returns what draws the bar. Its end moves away while the tree is still being walked.
+func drawProgress(w io.Writer, p *importer.Progress) func(context.Context, bool) {
 	bar := progressbar.NewOptions64(1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("importing"),
 		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("files"), progressbar.OptionThrottle(drawEvery/2))
-	return func(p *importer.Progress, last bool) {
+	return func(_ context.Context, last bool) {
 		bar.ChangeMax64(max(1, p.Found.Load()))
 		_ = bar.Set64(p.Files.Load() + p.Existing.Load() + p.Failed.Load()) // a bar that cannot be drawn is no reason to stop
 		if last {

@@ -53,6 +53,7 @@ func (a *app) runServer(ctx context.Context, c config.Config) (err error) {
 		BlobGrace: c.BlobGrace, BlobCheck: c.BlobCheck,
 		Record:    audit.Options{KeepFor: c.AuditKeep, KeepBytes: c.AuditKeepBytes, ReserveBytes: c.AuditReserve},
 		BackupDir: c.BackupDir, DiskReserve: c.DiskReserve, Ballast: c.DiskBallast, KeepChanges: c.ChangesKeep, KeepTrash: c.TrashKeep,
+		Versions: storage.VersionsKept{Newest: c.VersionsKeep, For: c.VersionsKeepFor},
 	})
 	if err != nil {
 		return err

@@ -25,40 +25,42 @@ import (
 
 // Config is every setting of a server.
 type Config struct {
-	Data           string        `koanf:"data"`
-	Listen         string        `koanf:"listen"`
-	AdminKeyFile   string        `koanf:"admin-key-file"`
-	Dialect        string        `koanf:"dialect"`
-	BodyLimit      int64         `koanf:"body-limit"`
-	UploadLimit    int64         `koanf:"upload-limit"`
-	BlobGrace      time.Duration `koanf:"blob-grace"`
-	BlobCheck      time.Duration `koanf:"blob-check"`
-	TrustedProxies []string      `koanf:"trusted-proxies"`
-	RateKey        float64       `koanf:"rate-key"`
-	RateAddress    float64       `koanf:"rate-address"`
-	PolicyDir      string        `koanf:"policy-dir"`
-	PolicyDisabled []string      `koanf:"policy-disabled"`
-	SchemaCaveats  bool          `koanf:"schema-caveats"`
-	History        time.Duration `koanf:"history"`
-	ReservedPaths  int64         `koanf:"reserved-paths"`
-	AuditKeep      time.Duration `koanf:"audit-keep"`
-	AuditKeepBytes int64         `koanf:"audit-keep-bytes"`
-	AuditReserve   int64         `koanf:"audit-reserve-bytes"`
-	BackupDir      string        `koanf:"backup-dir"`
-	DiskReserve    int64         `koanf:"disk-reserve"`
-	DiskBallast    int64         `koanf:"disk-ballast"`
-	ChangesKeep    time.Duration `koanf:"changes-keep"`
-	TrashKeep      time.Duration `koanf:"trash-keep"`
-	TLSCert        string        `koanf:"tls-cert"`
-	TLSKey         string        `koanf:"tls-key"`
-	InsecureListen bool          `koanf:"insecure-listen"`
-	CORSOrigins    []string      `koanf:"cors-origins"`
-	StreamsPerKey  int64         `koanf:"streams-per-key"`
-	DrainFor       time.Duration `koanf:"drain-for"`
-	PublicURL      string        `koanf:"public-url"`
-	MCP            bool          `koanf:"mcp"`
-	LogLevel       string        `koanf:"log-level"`
-	LogFormat      string        `koanf:"log-format"`
+	Data            string        `koanf:"data"`
+	Listen          string        `koanf:"listen"`
+	AdminKeyFile    string        `koanf:"admin-key-file"`
+	Dialect         string        `koanf:"dialect"`
+	BodyLimit       int64         `koanf:"body-limit"`
+	UploadLimit     int64         `koanf:"upload-limit"`
+	BlobGrace       time.Duration `koanf:"blob-grace"`
+	BlobCheck       time.Duration `koanf:"blob-check"`
+	TrustedProxies  []string      `koanf:"trusted-proxies"`
+	RateKey         float64       `koanf:"rate-key"`
+	RateAddress     float64       `koanf:"rate-address"`
+	PolicyDir       string        `koanf:"policy-dir"`
+	PolicyDisabled  []string      `koanf:"policy-disabled"`
+	SchemaCaveats   bool          `koanf:"schema-caveats"`
+	History         time.Duration `koanf:"history"`
+	ReservedPaths   int64         `koanf:"reserved-paths"`
+	AuditKeep       time.Duration `koanf:"audit-keep"`
+	AuditKeepBytes  int64         `koanf:"audit-keep-bytes"`
+	AuditReserve    int64         `koanf:"audit-reserve-bytes"`
+	BackupDir       string        `koanf:"backup-dir"`
+	DiskReserve     int64         `koanf:"disk-reserve"`
+	DiskBallast     int64         `koanf:"disk-ballast"`
+	ChangesKeep     time.Duration `koanf:"changes-keep"`
+	VersionsKeep    int64         `koanf:"versions-keep"`
+	VersionsKeepFor time.Duration `koanf:"versions-keep-for"`
+	TrashKeep       time.Duration `koanf:"trash-keep"`
+	TLSCert         string        `koanf:"tls-cert"`
+	TLSKey          string        `koanf:"tls-key"`
+	InsecureListen  bool          `koanf:"insecure-listen"`
+	CORSOrigins     []string      `koanf:"cors-origins"`
+	StreamsPerKey   int64         `koanf:"streams-per-key"`
+	DrainFor        time.Duration `koanf:"drain-for"`
+	PublicURL       string        `koanf:"public-url"`
+	MCP             bool          `koanf:"mcp"`
+	LogLevel        string        `koanf:"log-level"`
+	LogFormat       string        `koanf:"log-format"`
 }
 
 // setting is one row: the name of a flag and of a key in the file, NEXUS_NAME in the environment.
@@ -95,6 +97,8 @@ var settings = []setting{
 	{"audit-reserve-bytes", int64(64 << 20), "room given back to the record when the disk is full"},
 	{"changes-keep", 30 * 24 * time.Hour, "how long changes can be followed from; older ones are forgotten"},
 	{"trash-keep", 30 * 24 * time.Hour, "how long what was deleted can be brought back before it is removed for good; 0: for ever"},
+	{"versions-keep", int64(0), "newest versions of a file that stay; older ones go unless a snapshot sees them or versions-keep-for keeps them; 0: all stay"},
+	{"versions-keep-for", 30 * 24 * time.Hour, "how long a version stays at least after another one came behind it"},
 	{"backup-dir", "", "directory for backups of the running server; without it there are none"},
 	{"disk-reserve", int64(256 << 20), "free bytes below which writes are refused; reads, deletes and administration go on"},
 	{"disk-ballast", int64(64 << 20), "bytes kept to be given up when the disk is full, so that deletes work; 0: none"},
@@ -228,6 +232,10 @@ func (c Config) check() error {
 		return errs.New(errs.Invalid, "changes-keep must be at least 48h")
 	case c.TrashKeep < 0:
 		return errs.New(errs.Invalid, "trash-keep must not be negative")
+	case c.VersionsKeep < 0:
+		return errs.New(errs.Invalid, "versions-keep must not be negative")
+	case c.VersionsKeepFor < time.Hour:
+		return errs.New(errs.Invalid, "versions-keep-for must be at least 1h")
 	case c.StreamsPerKey < 1:
 		return errs.New(errs.Invalid, "streams-per-key must be at least 1")
 	}

@@ -32,6 +32,7 @@ var servants = []string{
 	FollowFiles,
 	sweepBlobs, scrubBlobs,
 	buryAgents,
+	hashTrees, dropVersions,
 }
 
 // chore is work that the server does by itself, in small steps, each of which is decided and recorded as every operation is.
@@ -44,7 +45,7 @@ type chore struct {
 
 // chores returns all there are.
 func (n *Node) chores() []chore {
-	return append(n.keepBlobs(), []chore{{
+	return append(append(n.keepBlobs(), n.keepHistory()...), []chore{{
 		name: sweepTrash, every: time.Second, waiting: n.Store.Chores().Sweeping,
 		work: func(ctx context.Context, tenant string) (err error) {
 			for at, more := (storage.SweepPlace{}), true; err == nil && more; {

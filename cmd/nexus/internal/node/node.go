@@ -49,6 +49,8 @@ type Config struct {
 
 	KeepChanges time.Duration // how long changes can be followed from; 0: 30 days
 	KeepTrash   time.Duration // how long what was deleted can be brought back; 0: for ever
+
+	Versions storage.VersionsKept // which versions of a file stay; zero: all
 }
 
 // Node is one server without its listener. It is safe for concurrent use.
@@ -64,6 +66,7 @@ type Node struct {
 	grace       time.Duration
 	check       time.Duration
 	keepChanges time.Duration
+	versions    storage.VersionsKept
 
 	backups *backup.Keeper
 	log     *slog.Logger
@@ -110,7 +113,7 @@ func Open(ctx context.Context, c Config) (_ *Node, err error) {
 	if err := backup.Unfinished(c.DataDir); err != nil {
 		return nil, err
 	}
-	n := &Node{clock: c.Clock, grace: c.BlobGrace, check: c.BlobCheck, version: c.Version, log: c.Log, keepChanges: cmp.Or(c.KeepChanges, 30*24*time.Hour)}
+	n := &Node{clock: c.Clock, grace: c.BlobGrace, check: c.BlobCheck, version: c.Version, log: c.Log, keepChanges: cmp.Or(c.KeepChanges, 30*24*time.Hour), versions: c.Versions}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())

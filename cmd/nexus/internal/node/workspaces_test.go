@@ -1,16 +1,24 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"nexus/apiserver/api"
+	"nexus/authzsvc/authz"
 	"nexus/authzsvc/gatetest"
 	"nexus/internal/errs"
+	"nexus/internal/treehash"
+	"nexus/schema"
+	"nexus/storage"
 )
 
 // chore does one now, by its name.
@@ -161,4 +169,133 @@ func TestRestoreLeavesOutWhatTheCallerCouldNotReadOrWriteNow(t *testing.T) {
 	k.mustRead(user("eve"), "/w/moved", "secret")
 	_, err := k.try(k.admin, "workspace_restore", `{"workspace_path":"/w","snapshot_number":7}`)
 	k.mustCode("a snapshot that is not there", err, -32000)
+}
+
+func TestServantMakesTheHashOfATree(t *testing.T) {
+	k := newKit(t, Config{})
+	k.member("eve")
+	k.write(k.admin, "/w/a.txt", "one")
+	k.write(k.admin, "/w/b/c", "two")
+	k.do(k.admin, "register_workspace", `{"path":"/w"}`)
+	s := k.do(k.admin, "workspace_snapshot", `{"workspace_path":"/w"}`).(api.Snapshot)
+	if s.TreeHash != nil || s.ManifestHash == "" {
+		t.Errorf("a snapshot is answered with %+v, want its tree's hash made later", s)
+	}
+	k.chore(hashTrees)
+	want, err := treehash.OfFolder(fstest.MapFS{"a.txt": {Data: []byte("one")}, "b/c": {Data: []byte("two")}}, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := k.do(k.admin, "workspace_log", `{"workspace_path":"/w"}`).([]api.Snapshot)
+	if len(all) != 1 || all[0].TreeHash == nil || *all[0].TreeHash != want {
+		t.Errorf("log = %+v, want the hash %s", all, want)
+	}
+	if w := k.do(k.admin, "get_workspace_info", `{"path":"/w"}`).(*api.Workspace); w.TreeHash == nil || *w.TreeHash != want {
+		t.Errorf("workspace = %+v, want the hash %s", w, want)
+	}
+	if d := k.lastDecision(hashTrees); d.Base.ID != "default/indexer" {
+		t.Errorf("the hash is recorded as made by %s", d.Base)
+	}
+}
+
+func TestVersionsAreKeptAsTheSettingsSay(t *testing.T) {
+	clock := gatetest.NewClock()
+	k := newKit(t, Config{Clock: clock, Versions: storage.VersionsKept{Newest: 2, For: time.Hour}})
+	for _, text := range []string{"one", "two", "three", "four"} {
+		k.write(k.admin, "/w/f", text)
+	}
+	k.chore(dropVersions)
+	k.do(k.admin, "get_version", `{"path":"/w/f","version":1}`)
+	clock.Advance(2 * time.Hour)
+	k.chore(dropVersions)
+	for version, there := range map[string]bool{"1": false, "2": false, "3": true, "4": true, "5": false} {
+		for _, method := range []string{"get_version", "rollback"} {
+			if method == "rollback" && there {
+				continue
+			}
+			_, err := k.try(k.admin, method, `{"path":"/w/f","version":`+version+`}`)
+			if there != (err == nil) {
+				t.Errorf("%s of version %s: %v", method, version, err)
+			}
+			if !there {
+				k.mustCode(method, err, -32000)
+			}
+		}
+	}
+	if d := k.lastDecision(dropVersions); d.Base.ID != "default/sweeper" {
+		t.Errorf("recorded as done by %s", d.Base)
+	}
+	for _, c := range newKit(t, Config{}).chores() {
+		if c.name == dropVersions {
+			t.Error("versions are dropped where nothing says so")
+		}
+	}
+}
+
+// restoreGrant is what one step of a restore of /w needs, decided for admin.
+func (k *kit) restoreGrant() storage.RestoreGrant {
+	k.t.Helper()
+	a, err := k.Store.Names().Address(context.Background(), "default", "/w")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	gate, access, act := k.Service.Gate(), schema.Home(k.admin).Access(), authz.Act{Op: "workspaces.restore", Durable: true}
+	root, _, err1 := authz.Ask(context.Background(), gate, k.admin, act, schema.File{Address: a}.Write())
+	changed, _, err2 := authz.Ask(context.Background(), gate, k.admin, act, schema.WriteFilesWithin(gate, access, api.Write.Name))
+	source, _, err3 := authz.Ask(context.Background(), gate, k.admin, act, schema.ReadFilesWithin(gate, access, api.Read.Name))
+	if err := errors.Join(err1, err2, err3); err != nil {
+		k.t.Fatal(err)
+	}
+	return storage.RestoreGrant{Root: root, Changed: changed, Source: source}
+}
+
+// TestRestoreOfAServerThatDiedIsGoneOnWith: whoever may read the workspace watches it.
+func TestRestoreOfAServerThatDiedIsGoneOnWith(t *testing.T) {
+	k := newKit(t, Config{})
+	k.member("eve", "ann")
+	for i := range 150 {
+		k.write(k.admin, fmt.Sprintf("/w/d/%d", i), "then")
+	}
+	k.do(k.admin, "register_workspace", `{"path":"/w"}`)
+	k.do(k.admin, "workspace_snapshot", `{"workspace_path":"/w"}`)
+	k.share("ann", "direct_viewer", "/w")
+	k.do(k.admin, "rmdir", `{"path":"/w/d","recursive":true}`)
+	status := func() *api.RestoreStatus {
+		return k.do(user("ann"), "workspace_restore_status", `{"workspace_path":"/w"}`).(*api.RestoreStatus)
+	}
+	mustBe := func(s *api.RestoreStatus, state string, left int64) {
+		t.Helper()
+		if s == nil || s.State != state || s.Left != left || s.Files != 151-left || s.By != "user:admin" {
+			t.Errorf("status = %+v, want it %s with %d left", s, state, left)
+		}
+	}
+	if s := status(); s != nil {
+		t.Errorf("status = %+v before there was a restore", s)
+	}
+	r, err := k.Store.Workspaces().Restore(t.Context(), k.restoreGrant(), 1)
+	for range 2 { // the folder, and some of the files
+		err = cmp.Or(err, r.Step(t.Context(), k.restoreGrant()))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, left := status().Job, r.State().Left
+	if left < 50 || left > 149 {
+		t.Errorf("%d are left after two steps", left)
+	}
+	mustBe(status(), api.RestoreRunning, left)
+	restore := `{"workspace_path":"/w","snapshot_number":1}`
+	_, err = k.try(k.admin, "workspace_restore", restore)
+	k.mustCode("a second restore at once", err, -32006)
+	k.mustFail(user("eve"), "workspace_restore_status", `{"workspace_path":"/w"}`, errs.Denied)
+	k.restart()
+	mustBe(status(), api.RestoreInterrupted, left)
+	out := k.do(k.admin, "workspace_restore", restore).(api.RestoreResult)
+	if out.Job != job || out.Files != 151 || out.Hidden+out.Kept != 0 {
+		t.Errorf("gone on with: %+v, want the rest of %s, 151 in all", out, job)
+	}
+	mustBe(status(), api.RestoreDone, 0)
+	if got := k.paths(k.admin, "/w/d"); len(got) != 150 {
+		t.Errorf("%d files are back, want 150", len(got))
+	}
 }
