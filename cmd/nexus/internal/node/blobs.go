@@ -26,20 +26,20 @@ const (
 func (n *Node) keepBlobs() []chore {
 	all := []chore{{
 		name: sweepBlobs, every: sweepEvery, waiting: n.Store.Chores().Tenants,
-		work: func(ctx context.Context, tenant string) error { return n.sweep(ctx, tenant) },
+		begin: n.sweep,
 	}}
 	if n.check == 0 {
 		return all
 	}
 	return append(all, chore{
 		name: scrubBlobs, every: scrubEvery, waiting: n.Store.Chores().Tenants,
-		work: func(ctx context.Context, tenant string) error { return n.scrub(ctx, tenant) },
+		begin: n.scrub,
 	})
 }
 
 // sweep makes one round through a tenant's blobs.
-func (n *Node) sweep(ctx context.Context, tenant string) error {
-	for {
+func (n *Node) sweep(tenant string) stepper {
+	return func(ctx context.Context) (more bool, err error) {
 		out, err := step(ctx, n, sweepBlobs, tenant, schema.Sweeper, schema.Tenant.Sweep, func(ctx context.Context, g schema.SweepTenant) (storage.Swept, error) {
 			return n.Store.Blobs().Sweep(ctx, g, storage.SweepOptions{Grace: n.grace})
 		})
@@ -47,22 +47,18 @@ func (n *Node) sweep(ctx context.Context, tenant string) error {
 		if out.Removed > 0 {
 			n.log.Info("contents that nothing named were removed", "tenant", tenant, "blobs", out.Removed, "bytes", out.Bytes)
 		}
-		if err != nil || out.Done {
-			return err
-		}
+		return !out.Done, err
 	}
 }
 
 // scrub compares those of a tenant's blobs with their hashes whose time has come.
-func (n *Node) scrub(ctx context.Context, tenant string) error {
-	for {
+func (n *Node) scrub(tenant string) stepper {
+	return func(ctx context.Context) (more bool, err error) {
 		out, err := step(ctx, n, scrubBlobs, tenant, schema.Sweeper, schema.Tenant.Sweep, func(ctx context.Context, g schema.SweepTenant) (storage.Scrubbed, error) {
 			return n.Store.Blobs().Scrub(ctx, g, storage.ScrubOptions{Every: n.check, PerSecond: scrubSecond})
 		})
 		harmed(n.log, "contents are not those that were stored", out.Harmed)
-		if err != nil || out.Done {
-			return err
-		}
+		return !out.Done, err
 	}
 }
 

@@ -183,11 +183,10 @@ func TestTenantsCannotReachEachOthersBlobs(t *testing.T) {
 func TestSweepGoesThroughTheGate(t *testing.T) {
 	k := newKit(t, Config{})
 	k.write(k.admin, "/f", strings.Repeat("x", 20_000))
-	if err := k.sweep(context.Background(), "default"); err != nil {
-		t.Fatal(err)
-	}
-	if err := k.scrub(context.Background(), "default"); err != nil {
-		t.Fatal(err)
+	for _, begin := range []func(string) stepper{k.sweep, k.scrub} {
+		if _, err := begin("default")(context.Background()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, op := range []string{sweepBlobs, scrubBlobs} {
 		d := k.lastDecision(op)

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -37,58 +36,50 @@ var servants = []string{
 
 // chore is work that the server does by itself, in small steps, each of which is decided and recorded as every operation is.
 type chore struct {
-	name    string                                         // of the operation in the record
-	every   time.Duration                                  // between two looks for work
-	waiting func(ctx context.Context) ([]string, error)    // the tenants in which there is some
-	work    func(ctx context.Context, tenant string) error // does all of it in one tenant
+	name    string                                      // of the operation in the record
+	every   time.Duration                               // between two looks for work
+	waiting func(ctx context.Context) ([]string, error) // the tenants in which there is some
+	begin   func(tenant string) stepper                 // what does it in one tenant
 }
+
+// stepper does one step of a chore in one tenant, and reports whether there is more to do.
+type stepper func(ctx context.Context) (more bool, err error)
 
 // chores returns all there are.
 func (n *Node) chores() []chore {
-	return append(append(n.keepBlobs(), n.keepHistory()...), []chore{{
+	return append(append(n.keepBlobs(), n.keepHistory()...), []chore{
+		n.sweeping(),
+		{
+			name: expireWorkspaces, every: time.Second, waiting: n.Store.Chores().Expiring,
+			begin: steps(n, expireWorkspaces, schema.Expirer, schema.Tenant.Expire, n.Store.Workspaces().Expire),
+		}, {
+			name: sweepRelations, every: time.Second, waiting: n.Store.Chores().Overdue,
+			begin: steps(n, sweepRelations, schema.Sweeper, schema.Tenant.Sweep, n.Store.Shares().Sweep),
+		}, {
+			name: FollowFiles, every: time.Second, waiting: n.Search.Waiting,
+			begin: steps(n, FollowFiles, schema.Indexer, schema.Tenant.Reindex, n.Search.Index),
+		}, {
+			name: buryAgents, every: time.Second, waiting: n.Store.Chores().Burying,
+			begin: steps(n, buryAgents, schema.Sweeper, schema.Tenant.Sweep, n.Store.Agents().Bury),
+		},
+		n.forgetting(), n.purging(),
+	}...)
+}
+
+// sweeping is the chore of the grants on what is in the trash.
+func (n *Node) sweeping() chore {
+	return chore{
 		name: sweepTrash, every: time.Second, waiting: n.Store.Chores().Sweeping,
-		work: func(ctx context.Context, tenant string) (err error) {
-			for at, more := (storage.SweepPlace{}), true; err == nil && more; {
+		begin: func(tenant string) stepper {
+			var at storage.SweepPlace
+			return func(ctx context.Context) (more bool, err error) {
 				at, err = step(ctx, n, sweepTrash, tenant, schema.Sweeper, schema.Tenant.Sweep, func(ctx context.Context, g schema.SweepTenant) (storage.SweepPlace, error) {
 					return n.Store.Files().SweepTrash(ctx, g, at)
 				})
-				more = at != storage.SweepPlace{}
+				return at != storage.SweepPlace{}, err
 			}
-			return err
 		},
-	}, {
-		name: expireWorkspaces, every: time.Second, waiting: n.Store.Chores().Expiring,
-		work: func(ctx context.Context, tenant string) (err error) {
-			for more := true; err == nil && more; {
-				more, err = step(ctx, n, expireWorkspaces, tenant, schema.Expirer, schema.Tenant.Expire, n.Store.Workspaces().Expire)
-			}
-			return err
-		},
-	}, {
-		name: sweepRelations, every: time.Second, waiting: n.Store.Chores().Overdue,
-		work: func(ctx context.Context, tenant string) (err error) {
-			for more := true; err == nil && more; {
-				more, err = step(ctx, n, sweepRelations, tenant, schema.Sweeper, schema.Tenant.Sweep, n.Store.Shares().Sweep)
-			}
-			return err
-		},
-	}, {
-		name: FollowFiles, every: time.Second, waiting: n.Search.Waiting,
-		work: func(ctx context.Context, tenant string) (err error) {
-			for more := true; err == nil && more; {
-				more, err = step(ctx, n, FollowFiles, tenant, schema.Indexer, schema.Tenant.Reindex, n.Search.Index)
-			}
-			return err
-		},
-	}, {
-		name: buryAgents, every: time.Second, waiting: n.Store.Chores().Burying,
-		work: func(ctx context.Context, tenant string) (err error) {
-			for more := true; err == nil && more; {
-				more, err = step(ctx, n, buryAgents, tenant, schema.Sweeper, schema.Tenant.Sweep, n.Store.Agents().Bury)
-			}
-			return err
-		},
-	}, n.forgetting(), n.purging()}...)
+	}
 }
 
 // forgetting is the chore of the changes.
@@ -97,14 +88,16 @@ func (n *Node) forgetting() chore {
 	return chore{
 		name: forgetChanges, every: time.Minute,
 		waiting: func(ctx context.Context) ([]string, error) { return n.Store.Chores().Forgetting(ctx, old()) },
-		work: func(ctx context.Context, tenant string) (err error) {
-			for more := true; err == nil && more; {
-				more, err = step(ctx, n, forgetChanges, tenant, schema.Sweeper, schema.Tenant.Sweep, func(ctx context.Context, g schema.SweepTenant) (bool, error) {
-					return n.Store.Changes().Forget(ctx, g, old())
-				})
-			}
-			return err
-		},
+		begin: steps(n, forgetChanges, schema.Sweeper, schema.Tenant.Sweep, func(ctx context.Context, g schema.SweepTenant) (bool, error) {
+			return n.Store.Changes().Forget(ctx, g, old())
+		}),
+	}
+}
+
+// steps is the beginning of a chore whose steps know by themselves where to go on.
+func steps[G any](n *Node, op string, role schema.Role, need func(schema.Tenant) authz.Need[G], do func(context.Context, G) (more bool, err error)) func(string) stepper {
+	return func(tenant string) stepper {
+		return func(ctx context.Context) (bool, error) { return step(ctx, n, op, tenant, role, need, do) }
 	}
 }
 
@@ -141,27 +134,45 @@ func (c chore) run(ctx context.Context, log *slog.Logger) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := c.look(ctx); err != nil && ctx.Err() == nil {
-				log.Warn("a chore could not be done; it is tried again", "chore", c.name, "error", err)
-			}
+			c.look(ctx, func(err error) {
+				if ctx.Err() == nil {
+					log.Warn("a chore could not be done; it is tried again", "chore", c.name, "error", err)
+				}
+			})
 		}
 	}
 }
 
-// look does the work that waits. A tenant in which it cannot be done holds up no other.
-func (c chore) look(ctx context.Context) error {
-	tenants, err := c.waiting(ctx)
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for _, t := range tenants {
-		if err := c.work(ctx, t); err != nil {
-			failed = append(failed, fmt.Errorf("in tenant %s: %w", t, err))
+// look does the work that waits, a step in each tenant in turn: none waits for another's end, be it without one, and one in
+// which it cannot be done holds up no other. failed is told of those. Tenants whose work comes meanwhile have their turn, too.
+func (c chore) look(ctx context.Context, failed func(error)) {
+	begun, broken := map[string]stepper{}, map[string]bool{}
+	for asked := (time.Time{}); ctx.Err() == nil; {
+		if time.Since(asked) >= c.every {
+			tenants, err := c.waiting(ctx)
+			if err != nil {
+				failed(err)
+				return
+			}
+			for _, t := range tenants {
+				if begun[t] == nil && !broken[t] {
+					begun[t] = c.begin(t)
+				}
+			}
+			asked = time.Now()
 		}
-		if ctx.Err() != nil {
-			break
+		if len(begun) == 0 {
+			return
+		}
+		for tenant, next := range begun {
+			more, err := next(ctx)
+			if err != nil {
+				broken[tenant] = true
+				failed(fmt.Errorf("in tenant %s: %w", tenant, err))
+			}
+			if err != nil || !more {
+				delete(begun, tenant)
+			}
 		}
 	}
-	return errors.Join(failed...)
 }

@@ -232,9 +232,7 @@ func TestForgottenChangesResetAStream(t *testing.T) {
 	seen := s.mustTell("created /1").ID
 	s.leave()
 	w.write(w.admin, "/2", "x")
-	if err := w.forgetting().look(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.forgetting().now(t)
 	again := w.follow(t, w.root.Secret, api.EventsParams{After: seen})
 	reset := again.next()
 	if reset.Kind != api.EventReset || reset.ID == "" {

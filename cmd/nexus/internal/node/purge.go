@@ -15,18 +15,14 @@ const purgeTrash = "trash.purge"
 func (n *Node) purging() chore {
 	return chore{
 		name: purgeTrash, every: time.Minute, waiting: n.Store.Chores().Purging,
-		work: func(ctx context.Context, tenant string) error {
-			at, more := storage.PurgePlace{}, true
-			for more {
-				_, err := step(ctx, n, purgeTrash, tenant, schema.Sweeper, schema.Tenant.Sweep, func(ctx context.Context, g schema.SweepTenant) (_ struct{}, err error) {
+		begin: func(tenant string) stepper {
+			var at storage.PurgePlace
+			return func(ctx context.Context) (more bool, err error) {
+				return step(ctx, n, purgeTrash, tenant, schema.Sweeper, schema.Tenant.Sweep, func(ctx context.Context, g schema.SweepTenant) (more bool, err error) {
 					at, more, err = n.Store.Files().PurgeTrash(ctx, g, at)
-					return struct{}{}, err
+					return more, err
 				})
-				if err != nil {
-					return err
-				}
 			}
-			return nil
 		},
 	}
 }
