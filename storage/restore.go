@@ -41,7 +41,7 @@ const (
 	// restoreStep is how many files and folders one step changes at the most: a transaction is to be short.
 	restoreStep = 100
 	// restoreFor is after how long a step's transaction begins nothing more.
-	restoreFor = 20 * time.Millisecond
+	restoreFor = 10 * time.Millisecond
 	// restoreLease is after which time a call that does not show itself counts as gone. It is longer than a call may take.
 	restoreLease = 2 * time.Minute
 )

@@ -15,7 +15,8 @@ type Replaced struct {
 }
 
 var (
-	rewritten = sqldb.SQL(`SELECT id FROM files WHERE id > $1 AND id < $2 AND version > $3 ORDER BY id LIMIT $4`)
+	// A sum in place of the bare parameter: with that, the plan would hang on whether its value fits an index that is partial.
+	rewritten = sqldb.SQL(`SELECT id FROM files WHERE id > $1 AND id < $2 AND version > $3 + 0 ORDER BY id LIMIT $4`)
 	nthNewest = sqldb.SQL(`SELECT version FROM versions WHERE file = $1 ORDER BY version DESC LIMIT 1 OFFSET $2`)
 	replaced  = sqldb.SQL(`SELECT file, version, seq, created FROM versions WHERE file = $1 AND version >= $2 AND version <= $3 ORDER BY version LIMIT $4`)
 	holdersOf = sqldb.SQL(`SELECT dir FROM files WHERE id = $1 UNION SELECT parent FROM dirs WHERE id = $1 UNION SELECT dir FROM places WHERE id = $1`)
