@@ -16,8 +16,8 @@ test: deps lint ## everything that must hold: format, vet, analyzers, every test
 	go run ./internal/gotest -timeout 20m ./...
 	$(MAKE) race
 
-race: ## the tests under the race detector, without SpiceDB's own suites, which are long and ran already
-	go run ./internal/gotest -race -timeout 20m -skip 'SuiteOfSpiceDB$$' $(RACY)
+race: ## the tests under the race detector, without long suites that ran already: SpiceDB's own, PostgreSQL's, and what kills processes
+	go run ./internal/gotest -race -timeout 20m -skip 'SuiteOfSpiceDB$$|SuiteOnPostgres$$|Kill' $(RACY)
 
 # packages in which goroutines share something
 RACY = ./apiserver/... ./authzsvc/... ./cmd/nexus/internal/node ./internal/sqldb/... ./storage/...
