@@ -125,28 +125,28 @@ func TestLongBodyPassesInLittleMemory(t *testing.T) {
 // TestRulesAboutReadingAndWritingHoldForStreams: the shipped rules name files.read and files.write alone.
 func TestRulesAboutReadingAndWritingHoldForStreams(t *testing.T) {
 	w := newWire(t, Config{})
-	w.do(w.admin, "mkdir", `{"path":"/work"}`)
+	w.do(w.admin, "mkdir", `{"path":"/project"}`)
 	bot := w.newKey(`{"user_id":"olga","name":"key","tenant_id":"default","subject_type":"agent","subject_id":"bot"}`)
-	w.relate(w.admin, []string{"agent", "bot"}, "direct_editor", []string{"file", "/work"})
-	if got := w.place(w.root.Secret, "/work/.env", "TOKEN=secret\n"); got != http.StatusCreated {
+	w.relate(w.admin, []string{"agent", "bot"}, "direct_editor", []string{"file", "/project"})
+	if got := w.place(w.root.Secret, "/project/.env", "TOKEN=secret\n"); got != http.StatusCreated {
 		t.Fatalf("PUT = %d", got)
 	}
-	if status, body := w.fetch(bot, "/work/.env"); status != http.StatusOK || body != "TOKEN=********\n" {
+	if status, body := w.fetch(bot, "/project/.env"); status != http.StatusOK || body != "TOKEN=********\n" {
 		t.Errorf("an agent reads %d %q", status, body)
 	}
-	if got := w.place(w.root.Secret, "/work/id_rsa", "key"); got != http.StatusCreated {
+	if got := w.place(w.root.Secret, "/project/id_rsa", "key"); got != http.StatusCreated {
 		t.Fatalf("PUT = %d", got)
 	}
-	if status, body := w.fetch(bot, "/work/id_rsa"); status != http.StatusNotFound || strings.Contains(body, "key\n") {
+	if status, body := w.fetch(bot, "/project/id_rsa"); status != http.StatusNotFound || strings.Contains(body, "key\n") {
 		t.Errorf("an agent reads a private key: %d %q", status, body)
 	}
-	if got := w.place(bot, "/work/new.pem", "key"); got != http.StatusForbidden {
+	if got := w.place(bot, "/project/new.pem", "key"); got != http.StatusForbidden {
 		t.Errorf("an agent writes a private key: %d", got)
 	}
-	if got := w.place(bot, "/work/notes", "fine"); got != http.StatusCreated {
+	if got := w.place(bot, "/project/notes", "fine"); got != http.StatusCreated {
 		t.Errorf("an agent writes notes: %d", got)
 	}
-	if d := w.lastDecision("files.write"); d.Base.Type != "agent" || d.Params["path"] != "/work/notes" {
+	if d := w.lastDecision("files.write"); d.Base.Type != "agent" || d.Params["path"] != "/project/notes" {
 		t.Errorf("the last write is recorded as %+v", d)
 	}
 	for _, e := range w.recorded(audit.Query{Types: []audit.Type{audit.TypeDecided}}) {
